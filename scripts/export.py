@@ -1,0 +1,95 @@
+"""Write a model bundle from a training checkpoint or from released weights.
+
+    python scripts/export.py model/pretrained/carvae.safetensors build/bundle
+    python scripts/export.py runs/carvae/checkpoints/last.ckpt build/bundle --release build/carvae.safetensors
+
+From a checkpoint, the prior is fitted first, to the codes of the training images (--data, if they have moved).
+"""
+
+import argparse
+import datetime
+import hashlib
+import json
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from model import data, export, preparation, priors, release  # noqa: E402
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("weights", type=pathlib.Path, metavar="CHECKPOINT", help=".ckpt or .safetensors file")
+    parser.add_argument("out", type=pathlib.Path, metavar="OUT", help="bundle folder to write")
+    parser.add_argument("--data", type=pathlib.Path, help="prepared data to fit the prior to")
+    parser.add_argument("--prior", choices=("mixture", "normal"), default="mixture", help="(%(default)s)")
+    parser.add_argument("--axes", type=int, default=160, help="principal axes of the mixture (%(default)s)")
+    parser.add_argument("--components", type=int, default=24, help="Gaussians in the mixture (%(default)s)")
+    parser.add_argument("--release", type=pathlib.Path, help="write the released weights to this file, too")
+    args = parser.parse_args()
+    try:
+        if args.weights.suffix == ".ckpt":
+            model = from_checkpoint(args)
+            if args.release:
+                release.save(model, args.release)
+        else:
+            model = release.load(args.weights)
+        metrics = args.weights.with_suffix(".metrics.json")
+        if metrics.is_file():
+            model.facts["metrics"] = json.loads(metrics.read_text(encoding="utf-8"))
+        card = args.weights.with_suffix(".md")
+        text = card.read_text(encoding="utf-8") if card.is_file() else plain_card(model.facts)
+        digest = hashlib.sha256(args.weights.read_bytes()).hexdigest()
+        manifest = export.write_bundle(model, f"{model.facts['name']}-{digest[:12]}", text, args.out)
+    except (ValueError, OSError) as error:
+        print(f"export: {error}", file=sys.stderr)
+        return 1
+    size = sum(file["bytes"] for file in manifest["files"].values()) / 1e6
+    print(f"{args.out}: {manifest['version']}, {len(manifest['files'])} files, {size:.1f} MB")
+    return 0
+
+
+def from_checkpoint(args: argparse.Namespace) -> release.Release:
+    """Networks from the checkpoint, a prior fitted to their codes, and the facts that the manifest repeats."""
+    network, encoder, decoder, training = release.load_checkpoint(args.weights)
+    folder = args.data or pathlib.Path(training["data"].get("folder", ""))
+    print(f"encoding the training images of {folder}", file=sys.stderr)
+    codes = release.encode_all(encoder, data.PreparedImages(folder, "train"))
+    print(f"fitting the prior to {len(codes)} codes", file=sys.stderr)
+    prior: priors.Prior = priors.StandardNormal(network.latent_dim)
+    if args.prior == "mixture":
+        prior = priors.fit_gaussian_mixture(codes, args.axes, args.components)
+    card = json.loads((folder / preparation.CARD).read_text(encoding="utf-8"))
+    facts = {
+        "name": args.weights.resolve().parent.parent.name,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "recipe": training["hyperparameters"] | {"data": training["data"], "epoch": training["epoch"]},
+        "git_commit": git_commit(),
+        "data_card": {key: value for key, value in card.items() if key != "left_out_files"},
+        "metrics": {},
+        "directions": priors.principal_directions(codes),
+    }
+    return release.Release(network, encoder, decoder, prior, facts)
+
+
+def git_commit() -> str | None:
+    result = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return result.stdout.strip() or None
+
+
+def plain_card(facts: dict[str, t.Any]) -> str:
+    """A model card for weights that have none of their own: what is known without a person."""
+    return (
+        f"# {facts['name']}\n\nTrained on {facts['data_card']['images']} images, commit {facts['git_commit']}.\n\n"
+        f"```json\n{json.dumps(facts['recipe'], indent=1)}\n```\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
