@@ -32,7 +32,7 @@ def log_aspect(images: Tensor) -> Tensor:
     white = images.amin(1) > WHITE
     vertical = _share_between_bars(white.all(2))
     horizontal = _share_between_bars(white.all(1))
-    # A car cut out on white has margins on all four sides; only the larger pair can be letterbox bars.
+    # A car cut out on white has margins on all four sides: the larger pair counts, the other stays in the picture.
     log_height, log_width = vertical.log(), horizontal.log()
     return torch.where(log_height < log_width, -log_height, log_width).clamp(-MAX_LOG_ASPECT, MAX_LOG_ASPECT)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import pickle
 import typing as t
 
 import safetensors
@@ -51,7 +52,7 @@ def load_checkpoint(path: pathlib.Path) -> tuple[NetworkConfig, Encoder, Decoder
         state: dict[str, Tensor] = checkpoint["state_dict"]
         encoder.load_state_dict(_below("encoder.", state))
         decoder.load_state_dict(_below("decoder.", state))
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (OSError, EOFError, KeyError, RuntimeError, TypeError, ValueError, pickle.UnpicklingError) as error:
         raise ValueError(f"{path}: not a training checkpoint of carvae ({error})") from error
     facts = {"epoch": checkpoint["epoch"], "step": checkpoint["global_step"], "hyperparameters": hyperparameters}
     facts["data"] = checkpoint.get("datamodule_hyper_parameters", {})

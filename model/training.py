@@ -1,5 +1,6 @@
 """Training from a recipe file: Lightning's command line, with carvae's logs, checkpoints and averaged weights."""
 
+import logging
 import pathlib
 import typing as t
 import warnings
@@ -8,9 +9,10 @@ import lightning as L
 import torch
 from jsonargparse import ActionConfigFile, Namespace
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch import Tensor
 
 from .data import ImageData
 from .module import VAE
@@ -27,6 +29,24 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         unfinished.replace(path)
 
 
+def averaging(decay: float) -> t.Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """Exponential moving average whose decay ramps up, so that a young average forgets the untrained weights.
+
+    Raises
+    ------
+    ValueError
+        ``decay`` is not within 0 and 1.
+    """
+    if not 0 <= decay < 1:
+        raise ValueError(f"ema_decay: {decay} is not within 0 and 1, 1 excluded")
+
+    def update(average: Tensor, current: Tensor, averaged: Tensor | int) -> Tensor:
+        ramped = min(decay, (1 + float(averaged)) / (10 + float(averaged)))
+        return average + (1 - ramped) * (current - average)
+
+    return update
+
+
 class RecipeCLI(LightningCLI):
     """``--recipe FILE`` plus any key of it on the command line; unknown or wrong values name their key and stop."""
 
@@ -35,9 +55,12 @@ class RecipeCLI(LightningCLI):
         super().__init__(VAE, ImageData, args=list(args), run=False, save_config_callback=None)
 
     def init_parser(self, **kwargs: t.Any) -> LightningArgumentParser:
-        parser = LightningArgumentParser(**kwargs)
+        parser = LightningArgumentParser(allow_abbrev=False, print_config="--print_recipe", **kwargs)
         parser.add_argument("--recipe", action=ActionConfigFile, help="a YAML file of model/recipes/")
         return parser
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: t.Any) -> None:
+        self.config = parser.parse_args(args)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument("--name", type=str, default="carvae", help="names the run's folder, runs/NAME")
@@ -49,7 +72,7 @@ class RecipeCLI(LightningCLI):
         parser.set_defaults({"seed_everything": 0})
 
     def instantiate_trainer(self, **kwargs: t.Any) -> L.Trainer:
-        config = t.cast(Namespace, self.config)
+        config = self.config
         self.out = pathlib.Path(config.out) if config.out else RUNS / config.name
         last = self.out / "checkpoints" / "last.ckpt"
         if config.resume and not last.exists():
@@ -57,7 +80,7 @@ class RecipeCLI(LightningCLI):
         if last.exists() and not config.resume:
             raise ValueError(f"{self.out}: holds a run already; add --resume, or --out with another folder")
         callbacks: list[Callback] = [
-            EMAWeightAveraging(decay=config.ema_decay),
+            WeightAveraging(avg_fn=averaging(config.ema_decay), use_buffers=True),
             LearningRateMonitor("step"),
             ModelCheckpoint(
                 self.out / "checkpoints",
@@ -71,7 +94,8 @@ class RecipeCLI(LightningCLI):
         return super().instantiate_trainer(
             callbacks=callbacks,
             logger=[
-                CSVLogger(self.out, name="", version="csv"),
+                # A file an attempt: the logger starts its file anew, and resuming must not lose the history.
+                CSVLogger(self.out, name="", version=f"csv_{len(list(self.out.glob('csv_*'))) + 1}"),
                 TensorBoardLogger(self.out, name="", version="tensorboard"),
             ],
             plugins=[AtomicCheckpointIO()],
@@ -82,6 +106,12 @@ class RecipeCLI(LightningCLI):
         """Train, from the last checkpoint if the command line says so."""
         # Batches are one slice of an array in memory: worker processes would only add copies.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        # The table of layers counts 4 bytes a weight under bf16, which is what they take: they are kept in float32.
+        warnings.filterwarnings("ignore", message="Precision bf16-mixed is not supported by the model summary.*")
+        # Which is what resuming means; anything else there was refused above.
+        warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty.*")
+        # Lightning's own use of a deprecated torch call.
+        warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*", category=FutureWarning)
         resume = self.out / "checkpoints" / "last.ckpt" if self.config.resume else None
         self.trainer.fit(self.model, self.datamodule, ckpt_path=resume, weights_only=True)
 
@@ -97,6 +127,8 @@ def train(args: t.Sequence[str]) -> RecipeCLI:
         The recipe has an unknown key or a value of the wrong type (message on standard error).
     """
     torch.set_float32_matmul_precision("high")
+    # Its advice and advertisements; progress and errors come another way.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     cli = RecipeCLI(args)
     cli.fit()
     return cli

@@ -1,0 +1,70 @@
+"""How close reconstructions are to their photographs."""
+
+import dataclasses
+import math
+
+import torch
+from torch import Tensor
+from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+
+
+@dataclasses.dataclass(frozen=True)
+class Reconstruction:
+    """Scores of a set of reconstructions; means over images.
+
+    Parameters
+    ----------
+    images
+        How many.
+    psnr
+        Peak signal-to-noise ratio in dB, higher is better.
+    psnr_interval
+        95 % interval of that mean, half its width, from the spread over images.
+    ssim
+        Structural similarity (Wang et al. 2004) with torchmetrics' defaults, at most 1.
+    sharpness
+        Gradient energy of the reconstructions over that of the originals; 1 is as sharp.
+    """
+
+    images: int
+    psnr: float
+    psnr_interval: float
+    ssim: float
+    sharpness: float
+
+
+def reconstruction(decoded: Tensor, originals: Tensor) -> Reconstruction:
+    """Score ``(N, C, H, W)`` images in [0, 1] against their originals.
+
+    Raises
+    ------
+    ValueError
+        The shapes differ, or there is no image.
+    """
+    if decoded.shape != originals.shape or not len(originals):
+        raise ValueError(f"decoded {tuple(decoded.shape)} and originals {tuple(originals.shape)} must match, N above 0")
+    # Image by image: the PSNR of a set is not the mean of its images' PSNRs.
+    psnr = peak_signal_noise_ratio(decoded, originals, data_range=1.0, dim=(1, 2, 3), reduction="none")
+    ssim = structural_similarity_index_measure(decoded, originals, data_range=1.0)
+    if not isinstance(ssim, Tensor):
+        raise TypeError("torchmetrics answered with a contrast map nobody asked for")
+    return Reconstruction(
+        images=len(originals),
+        psnr=float(psnr.mean()),
+        psnr_interval=1.96 * float(psnr.std(unbiased=False)) / math.sqrt(len(originals)),
+        ssim=float(ssim),
+        sharpness=float(gradient_energy(decoded) / gradient_energy(originals).clamp(min=1e-12)),
+    )
+
+
+def gradient_energy(images: Tensor) -> Tensor:
+    """Mean squared difference between neighbouring pixels, a scalar."""
+    return (images.diff(dim=2).square().mean() + images.diff(dim=3).square().mean()) / 2
+
+
+def contact_pairs(originals: Tensor, decoded: Tensor, columns: int) -> Tensor:
+    """Rows of originals above their reconstructions, one image ``(C, H, W)``; a remainder of a row is left out."""
+    rows = []
+    for start in range(0, len(originals) - columns + 1, columns):
+        rows += [torch.cat(list(images[start : start + columns]), 2) for images in (originals, decoded)]
+    return torch.cat(rows, 1)

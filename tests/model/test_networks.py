@@ -1,0 +1,41 @@
+import pytest
+import torch
+
+from model import networks
+from model.networks import Decoder, Encoder, NetworkConfig
+
+from .conftest import TINY
+
+
+def test_encoder_and_decoder_keep_the_bundles_shapes() -> None:
+    mean, log_variance = Encoder(TINY).eval()(torch.rand(3, 3, 32, 32))
+    assert mean.shape == log_variance.shape == (3, TINY.latent_dim)
+    images = Decoder(TINY).eval()(mean)
+    assert images.shape == (3, 3, 32, 32)
+    assert images.min() >= 0
+    assert images.max() <= 1
+
+
+def test_the_last_latent_is_the_aspect_ratio() -> None:
+    images = torch.rand(1, 3, 32, 32) * 0.9
+    images[:, :, :8] = 1
+    images[:, :, -8:] = 1
+    mean, _ = Encoder(TINY).eval()(images)
+    assert mean[0, -1].item() * networks.ASPECT_SCALE == pytest.approx(torch.tensor(2.0).log().item(), abs=1e-5)
+
+
+def test_the_released_network_fits_its_budget() -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    config = NetworkConfig()
+    encoder, decoder = Encoder(config).eval(), Decoder(config).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        decoder(encoder(torch.rand(1, 3, 128, 128))[0])
+    assert counter.get_total_flops() <= 1.5e9
+    assert config.latent_dim <= 512
+
+
+@pytest.mark.parametrize(("values", "named"), [({"widths": (8,)}, r"widths \(8,\)"), ({"image_size": 100}, "100")])
+def test_an_impossible_network_is_named(values: dict[str, object], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        NetworkConfig(**values)  # type: ignore[arg-type]

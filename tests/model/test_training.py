@@ -1,0 +1,117 @@
+import csv
+import pathlib
+
+import pytest
+import torch
+
+from model import data, training
+from model.losses import LossConfig
+from model.module import VAE, OptimizerConfig
+from model.training import train
+
+from .conftest import TINY
+
+
+def weights(run: pathlib.Path) -> dict[str, torch.Tensor]:
+    checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    return checkpoint["state_dict"]  # type: ignore[no-any-return]
+
+
+def test_a_run_leaves_logs_and_checkpoints(recipe: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    train([f"--recipe={recipe}", f"--out={tmp_path}"])
+    assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    with (tmp_path / "csv_1" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    last = [row for row in rows if row["val_psnr"]][-1]
+    assert float(last["val_psnr"]) > 5
+    assert float(last["val_kl"]) >= 0
+    assert any((tmp_path / "tensorboard").iterdir())
+
+
+def test_a_resumed_run_ends_bit_for_bit_where_the_unbroken_one_does(
+    recipe: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train([f"--recipe={recipe}", f"--out={tmp_path / 'whole'}"])
+
+    def power_cut(self: VAE) -> None:
+        if self.current_epoch == 1:
+            raise RuntimeError("power cut")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VAE, "on_train_epoch_start", power_cut)
+        with pytest.raises(RuntimeError, match="power cut"):
+            train([f"--recipe={recipe}", f"--out={tmp_path / 'parts'}"])
+    train([f"--recipe={recipe}", f"--out={tmp_path / 'parts'}", "--resume"])
+    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert all(torch.equal(value, parts[name]) for name, value in whole.items())
+    assert len(list((tmp_path / "parts").glob("csv_*/metrics.csv"))) == 2
+
+
+def test_a_finished_run_is_not_overwritten(recipe: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.ckpt").touch()
+    with pytest.raises(ValueError, match="--resume"):
+        train([f"--recipe={recipe}", f"--out={tmp_path}"])
+
+
+def test_resuming_nothing_is_an_error(recipe: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ValueError, match=r"there is no .*last\.ckpt"):
+        train([f"--recipe={recipe}", f"--out={tmp_path}", "--resume"])
+
+
+@pytest.mark.parametrize(
+    ("argument", "named"),
+    [
+        ("--model.network.depth=3", "depth"),
+        ("--model.loss.reconstruction=l1", "reconstruction"),
+        ("--model.loss.beta=-1", "beta"),
+        ("--data.batch_size=none", "batch_size"),
+        ("--trainer.max_epoch=3", "max_epoch"),
+    ],
+)
+def test_a_wrong_recipe_value_names_its_key(
+    argument: str, named: str, recipe: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises((SystemExit, ValueError)) as caught:
+        train([f"--recipe={recipe}", f"--out={tmp_path / 'run'}", argument])
+    assert named in capsys.readouterr().err + str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_non_finite_step_is_skipped_and_counted() -> None:
+    module = VAE(TINY, LossConfig(), OptimizerConfig())
+    module.log = lambda *_, **__: None  # type: ignore[method-assign, misc, assignment]
+    optimizer = torch.optim.AdamW(module.parameters())
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    _, reconstruction, kl = module.elbo(torch.full((4, 3, 32, 32), torch.nan), torch.zeros(4, TINY.latent_dim))
+    (reconstruction + kl).backward()
+    module.on_before_optimizer_step(optimizer)
+    optimizer.step()
+    assert module.skipped_steps == 1
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+
+
+def test_the_average_forgets_the_untrained_weights() -> None:
+    update = training.averaging(0.999)
+    average = torch.tensor(100.0)
+    for step in range(200):
+        average = update(average, torch.tensor(1.0), step)
+    assert average.item() == pytest.approx(1, abs=0.05)
+
+
+def test_batches_come_in_an_order_that_depends_on_the_epoch_only(prepared: pathlib.Path) -> None:
+    images = data.PreparedImages(prepared, "train")
+    batch = images.__getitems__([2, 0])
+    assert batch.shape == (2, 3, 32, 32)
+    assert torch.equal(batch[1], images[0])
+
+
+@pytest.mark.parametrize("split", ["nothing"])
+def test_a_missing_split_is_named(prepared: pathlib.Path, split: str) -> None:
+    with pytest.raises(ValueError, match="nothing"):
+        data.PreparedImages(prepared, split)  # type: ignore[arg-type]
+
+
+def test_a_folder_without_prepared_data_says_how_to_make_it(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ValueError, match="prepare_data"):
+        data.PreparedImages(tmp_path, "train")

@@ -1,0 +1,91 @@
+"""The learner's commands, one after the other, on drawn cars: prepare, train, export, evaluate."""
+
+import json
+import pathlib
+import runpy
+import sys
+
+import pytest
+
+from tests import drawings
+
+SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
+
+
+def run(script: str, *arguments: object) -> int:
+    """Run a command in this process; returns its exit status."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [script, *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            runpy.run_path(str(SCRIPTS / script), run_name="__main__")
+    return int(stopped.value.code or 0)
+
+
+def network(size: int = 32) -> list[str]:
+    return [
+        f"--model.network.image_size={size}",
+        "--model.network.widths=[8, 16]",
+        "--model.network.encoder_blocks=[0, 0]",
+        "--model.network.decoder_blocks=[0, 0]",
+        "--model.network.grid_channels=2",
+    ]
+
+
+def test_photographs_become_a_scored_bundle(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photographs, run_folder = tmp_path / "photographs", tmp_path / "run"
+    photographs.mkdir()
+    lines = ["file,split"]
+    for seed in range(40):
+        drawings.car(seed, 120, 80).save(photographs / f"{seed:02}.png")
+        lines.append(f"{seed:02}.png,{'test' if seed % 8 == 0 else 'val' if seed % 8 == 1 else 'train'}")
+    (photographs / "splits.csv").write_text("\n".join(lines) + "\n")
+
+    assert run("prepare_data.py", photographs, tmp_path / "data", "--size", "32") == 0
+    recipe = SCRIPTS.parent / "model" / "recipes" / "carvae.yaml"
+    overrides = [f"--data.folder={tmp_path / 'data'}", "--data.batch_size=8", "--trainer.max_epochs=1", *network()]
+    quiet = ["--trainer.enable_progress_bar=false", "--trainer.accelerator=cpu", "--trainer.log_every_n_steps=1"]
+    assert run("train.py", "--recipe", recipe, "--out", run_folder, *overrides, *quiet) == 0
+
+    checkpoint, weights = run_folder / "checkpoints" / "last.ckpt", tmp_path / "released.safetensors"
+    prior = ["--axes", "8", "--components", "2"]
+    assert run("export.py", checkpoint, tmp_path / "one", "--release", weights, *prior) == 0
+    assert run("export.py", weights, tmp_path / "two") == 0
+    one, two = (json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("one", "two"))
+    assert one["recipe"] == two["recipe"]
+    assert one["data_card"]["splits"]["train"] >= 20
+
+    report = tmp_path / "evaluation.json"
+    arguments = ["--bundle", tmp_path / "two", "--data", photographs, "--out", report]
+    assert run("evaluate.py", *arguments) == 0
+    scores = json.loads(report.read_text())
+    assert scores["bundle"] == two["version"]
+    assert scores["reconstruction"]["."]["images"] == 5
+    assert "PSNR" in capsys.readouterr().out
+    assert report.with_suffix(".png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "named"),
+    [
+        ("prepare_data.py", ["nowhere", "out"], "nowhere: no such folder"),
+        ("prepare_data.py", ["nowhere", "out", "--size", "3"], "size: 3"),
+        ("export.py", ["nowhere.ckpt", "out"], "nowhere.ckpt"),
+        ("export.py", ["nowhere.safetensors", "out"], "nowhere.safetensors"),
+        ("evaluate.py", ["--bundle", "nowhere", "--data", "nowhere"], "nowhere"),
+        ("train.py", ["--recipe", "nowhere.yaml"], "nowhere.yaml"),
+    ],
+)
+def test_a_wrong_path_is_one_line_that_names_it(
+    script: str,
+    arguments: list[str],
+    named: str,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(script, *arguments) != 0
+    error = capsys.readouterr().err
+    assert named in error
+    assert "Traceback" not in error
+    assert list(tmp_path.iterdir()) == []
