@@ -1,7 +1,10 @@
-"""Prepared images, and the batches that training takes from them."""
+"""Prepared photographs or MNIST, and the batches that training takes from them."""
 
 import csv
+import gzip
 import pathlib
+import shutil
+import tempfile
 import typing as t
 
 import lightning as L
@@ -15,34 +18,22 @@ IMAGES = "images.npy"
 SPLITS = "splits.csv"
 Split = t.Literal["train", "val", "test"]
 
+#: Images and labels; MNIST has no validation split, its test split serves for both.
+MNIST_FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
 
-class PreparedImages(Dataset[Tensor]):
-    """One split of a folder that ``scripts/prepare_data.py`` wrote.
 
-    Items are uint8 tensors ``(C, S, S)``, batches ``(N, C, S, S)``; `files` names them in the same order.
+class Images(Dataset[Tensor]):
+    """One split: rows of an array of uint8 images ``(N, S, S, C)``.
 
-    Raises
-    ------
-    ValueError
-        The folder holds no prepared data, or none of this split.
+    Items are tensors ``(C, S, S)``, batches ``(N, C, S, S)``; ``labels`` are the classes, where there are any.
     """
 
-    def __init__(self, folder: pathlib.Path, split: Split) -> None:
-        try:
-            self.images: np.memmap[t.Any, np.dtype[np.uint8]] = open_memmap(folder / IMAGES, mode="r")
-            with (folder / SPLITS).open(newline="", encoding="utf-8") as file:
-                rows = list(csv.DictReader(file))
-        except (OSError, ValueError) as error:
-            raise ValueError(
-                f"{folder}: no prepared data ({error}); make it with scripts/prepare_data.py SOURCE {folder}"
-            ) from error
-        if len(rows) != len(self.images):
-            raise ValueError(f"{folder}: {SPLITS} names {len(rows)} images, {IMAGES} holds {len(self.images)}")
-        chosen = [index for index, row in enumerate(rows) if row["split"] == split]
-        if not chosen:
-            raise ValueError(f"{folder / SPLITS}: no image in split {split!r}")
-        self.rows = np.array(chosen)
-        self.files = [rows[index]["file"] for index in chosen]
+    def __init__(self, images: np.ndarray[t.Any, np.dtype[np.uint8]], rows: t.Sequence[int], limit: int = 0) -> None:
+        self.images, self.rows = images, np.array(rows[: limit or None])
+        self.labels: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -50,10 +41,67 @@ class PreparedImages(Dataset[Tensor]):
     def __getitem__(self, index: int) -> Tensor:
         return self.__getitems__([index])[0]
 
-    def __getitems__(self, indices: list[int]) -> Tensor:
+    def __getitems__(self, indices: t.Sequence[int]) -> Tensor:
         """A whole batch at once: one fancy index instead of N small copies."""
-        batch = np.ascontiguousarray(self.images[self.rows[indices]])
-        return torch.from_numpy(batch).permute(0, 3, 1, 2)
+        return torch.from_numpy(np.ascontiguousarray(self.images[self.rows[indices]])).permute(0, 3, 1, 2)
+
+
+def open_split(folder: pathlib.Path, split: Split, limit: int = 0) -> Images:
+    """Open a folder that ``scripts/prepare_data.py`` wrote, or one with the four MNIST files.
+
+    Parameters
+    ----------
+    limit
+        Keep only the first so many images; 0 keeps all.
+
+    Raises
+    ------
+    ValueError
+        The folder holds neither, or no image of this split.
+    """
+    if any(folder.glob(f"{MNIST_FILES['train'][0]}*")):
+        return _mnist(folder, split, limit)
+    return _prepared(folder, split, limit)
+
+
+def _mnist(folder: pathlib.Path, split: Split, limit: int) -> Images:
+    from torchvision.datasets.mnist import read_image_file, read_label_file
+
+    pictures, labels = (folder / name for name in MNIST_FILES["train" if split == "train" else "test"])
+    try:
+        array = _unzipped(pictures, read_image_file).unsqueeze(3).numpy()
+        images = Images(array, range(len(array)), limit)
+        images.labels = _unzipped(labels, read_label_file)[: limit or None]
+    except (OSError, EOFError, ValueError, AssertionError) as error:
+        raise ValueError(f"{folder}: no readable MNIST files ({error})") from error
+    return images
+
+
+def _unzipped(path: pathlib.Path, read: t.Callable[[str], Tensor]) -> Tensor:
+    """Read an idx file, or the .gz that it is published as, which torchvision's reader does not open."""
+    if path.exists():
+        return read(str(path))
+    with tempfile.NamedTemporaryFile() as plain, gzip.open(f"{path}.gz") as packed:
+        shutil.copyfileobj(packed, plain)
+        plain.flush()
+        return read(plain.name)
+
+
+def _prepared(folder: pathlib.Path, split: Split, limit: int) -> Images:
+    try:
+        array = open_memmap(folder / IMAGES, mode="r")
+        with (folder / SPLITS).open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{folder}: no prepared data ({error}); make it with scripts/prepare_data.py SOURCE {folder}"
+        ) from error
+    if len(rows) != len(array):
+        raise ValueError(f"{folder}: {SPLITS} names {len(rows)} images, {IMAGES} holds {len(array)}")
+    chosen = [index for index, row in enumerate(rows) if row["split"] == split]
+    if not chosen:
+        raise ValueError(f"{folder / SPLITS}: no image in split {split!r}")
+    return Images(array, chosen, limit)
 
 
 def as_float(images: Tensor) -> Tensor:
@@ -62,36 +110,34 @@ def as_float(images: Tensor) -> Tensor:
 
 
 class ImageData(L.LightningDataModule):
-    """Batches of prepared images, in an order that depends on (seed, epoch) only, so that a run can resume.
+    """Batches of images in [0, 1], in an order that depends on (seed, epoch) only, so that a run can resume.
 
     Parameters
     ----------
     folder
-        What ``scripts/prepare_data.py`` wrote.
+        See `open_split`.
     batch_size
         Images a process and step.
+    flip
+        Mirror half of the training images, chosen anew each step.
     limit
         Use only the first so many images of each split; 0 uses all.
     seed
-        Seeds the order.
+        Seeds order and flips.
     """
 
-    def __init__(self, folder: str, batch_size: int = 64, limit: int = 0, seed: int = 0) -> None:
+    def __init__(self, folder: str, batch_size: int = 64, flip: bool = True, limit: int = 0, seed: int = 0) -> None:
         super().__init__()
         if batch_size < 1:
             raise ValueError(f"data.batch_size: {batch_size} is not at least 1")
+        if limit < 0:
+            raise ValueError(f"data.limit: {limit} is negative")
         self.save_hyperparameters()
-        self.folder, self.batch_size, self.limit, self.seed = pathlib.Path(folder), batch_size, limit, seed
+        self.folder, self.batch_size, self.flip = pathlib.Path(folder), batch_size, flip
+        self.limit, self.seed = limit, seed
 
     def setup(self, stage: str) -> None:
-        self.train, self.val = self.split("train"), self.split("val")
-
-    def split(self, split: Split) -> PreparedImages:
-        """One split, cut to `limit`."""
-        images = PreparedImages(self.folder, split)
-        if self.limit:
-            images.rows, images.files = images.rows[: self.limit], images.files[: self.limit]
-        return images
+        self.train, self.val = (open_split(self.folder, split, self.limit) for split in ("train", "val"))
 
     def train_dataloader(self) -> DataLoader[Tensor]:
         trainer = t.cast(L.Trainer, self.trainer)
@@ -104,6 +150,22 @@ class ImageData(L.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         return DataLoader(self.val, self.batch_size, collate_fn=_as_is)
+
+    def on_after_batch_transfer(self, batch: Tensor, dataloader_idx: int) -> Tensor:
+        trainer = t.cast(L.Trainer, self.trainer)
+        if self.flip and trainer.training:
+            generator = step_generator(self.seed, trainer.global_step, trainer.global_rank, 1)
+            mirrored = torch.rand(len(batch), generator=generator) < 0.5
+            batch = torch.where(mirrored[:, None, None, None].to(batch.device), batch.flip(3), batch)
+        return as_float(batch)
+
+
+def step_generator(seed: int, step: int, rank: int, purpose: int) -> torch.Generator:
+    """Random numbers of one step: they depend on (seed, step, rank, purpose) alone.
+
+    No running generator is carried from step to step, so a resumed run draws what the unbroken one would have drawn.
+    """
+    return torch.Generator().manual_seed((((seed * 1_000_003 + step) * 1_009 + rank) * 7 + purpose) % 2**63)
 
 
 def _as_is(batch: t.Any) -> t.Any:

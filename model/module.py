@@ -1,38 +1,20 @@
 """The variational autoencoder as a LightningModule: one training step, its logs and its optimizer."""
 
 import dataclasses
-import math
 import typing as t
 
 import lightning as L
 import torch
 from torch import Tensor
 
-from . import data, losses
+from . import data, losses, optimizers
 from .losses import LossConfig, Posterior
 from .networks import Decoder, Encoder, NetworkConfig
-
-
-@dataclasses.dataclass(frozen=True)
-class OptimizerConfig:
-    """AdamW with a one-cycle schedule (Smith 2018): warm up over a tenth of the steps, then cosine to zero."""
-
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.01
-
-    def __post_init__(self) -> None:
-        for name in ("learning_rate", "weight_decay"):
-            value = getattr(self, name)
-            if not (value >= 0 and math.isfinite(value)):
-                raise ValueError(f"optimizer.{name}: {value} is not a finite number of at least 0")
+from .optimizers import OptimizerConfig
 
 
 class VAE(L.LightningModule):
-    """Encoder, decoder and objective of one recipe.
-
-    Every random number of a step (flips, noise) comes from ``(seed, step, rank)``, not from a running generator, so a
-    resumed run draws what the unbroken one would have drawn.
-    """
+    """Encoder, decoder and objective of one recipe."""
 
     def __init__(
         self,
@@ -56,10 +38,6 @@ class VAE(L.LightningModule):
         self.skipped_steps = 0
         self._buffers_before = {name: buffer.clone() for name, buffer in self.named_buffers()}
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Reconstruct ``(N, C, S, S)`` images in [0, 1] from the posterior's mean."""
-        return t.cast(Tensor, self.decoder(self.encoder(images)[0]))
-
     def elbo(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Decoded images, reconstruction loss and KL divergence on the scale of `model.losses`."""
         posterior = Posterior(*self.encoder(images))
@@ -70,27 +48,29 @@ class VAE(L.LightningModule):
         return decoded, reconstruction, kl
 
     def training_step(self, batch: Tensor, batch_index: int) -> Tensor:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.global_step * 1009 + self.global_rank)
-        flip = torch.rand(len(batch), generator=generator) < 0.5
+        generator = data.step_generator(self.seed, self.global_step, self.global_rank, 0)
         noise = torch.randn(len(batch), self.network.latent_dim, generator=generator).to(self.device)
-        images = data.as_float(torch.where(flip[:, None, None, None].to(self.device), batch.flip(3), batch))
-        decoded, reconstruction, kl = self.elbo(images, noise)
+        decoded, reconstruction, kl = self.elbo(batch, noise)
         beta = self.loss.beta_at(self.global_step)
-        with torch.no_grad():
-            self.log("psnr", losses.psnr(decoded, images).mean(), prog_bar=True)
-        self.log("reconstruction", reconstruction, prog_bar=True)
-        self.log("kl", kl, prog_bar=True)
+        loss = reconstruction + beta * kl
+        values = {
+            "loss": loss.detach(),
+            "reconstruction": reconstruction.detach(),
+            "kl": kl.detach(),
+            "psnr": losses.psnr(decoded.detach(), batch).mean(),
+        }
+        self.log_dict(values, prog_bar=True, on_step=True, on_epoch=True)
         # Per pixel, so that one learning rate and one clipping norm suit every image size.
-        return (reconstruction + beta * kl) / images[0].numel()
+        return loss / batch[0].numel()
 
     def validation_step(self, batch: Tensor, batch_index: int) -> None:
-        images = data.as_float(batch)
-        no_noise = torch.zeros(len(images), self.network.latent_dim, device=self.device)
-        decoded, reconstruction, kl = self.elbo(images, no_noise)
+        no_noise = torch.zeros(len(batch), self.network.latent_dim, device=self.device)
+        decoded, reconstruction, kl = self.elbo(batch, no_noise)
         values = {
-            "val_psnr": losses.psnr(decoded, images).mean(),
+            "val_loss": reconstruction + self.loss.beta * kl,
             "val_reconstruction": reconstruction,
             "val_kl": kl,
+            "val_psnr": losses.psnr(decoded, batch).mean(),
         }
         self.log_dict(values, prog_bar=True, batch_size=len(batch), sync_dist=True)
 
@@ -101,23 +81,16 @@ class VAE(L.LightningModule):
         averages from before it.
         """
         gradients = [parameter.grad for parameter in self.parameters() if parameter.grad is not None]
-        if all(bool(gradient.isfinite().all()) for gradient in gradients):
+        if torch.nn.utils.get_total_norm(gradients).isfinite():
             self._buffers_before = {name: buffer.clone() for name, buffer in self.named_buffers()}
-        else:
-            self.skipped_steps += 1
-            optimizer.zero_grad(set_to_none=True)
-            for name, buffer in self.named_buffers():
-                buffer.copy_(self._buffers_before[name])
+            return
+        self.skipped_steps += 1
+        optimizer.zero_grad(set_to_none=True)
+        for name, buffer in self.named_buffers():
+            buffer.copy_(self._buffers_before[name])
+
+    def on_train_epoch_end(self) -> None:
         self.log("skipped_steps", float(self.skipped_steps))
 
     def configure_optimizers(self) -> t.Any:
-        optimizer = torch.optim.AdamW(
-            self.parameters(), self.optimizer.learning_rate, weight_decay=self.optimizer.weight_decay
-        )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            self.optimizer.learning_rate,
-            total_steps=int(self.trainer.estimated_stepping_batches),
-            pct_start=0.1,
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return optimizers.build(self.optimizer, self.parameters(), int(self.trainer.estimated_stepping_batches))

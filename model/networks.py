@@ -1,6 +1,7 @@
 """Encoder and decoder, built from one configuration: no class a recipe."""
 
 import dataclasses
+import itertools
 import typing as t
 
 import torch
@@ -14,6 +15,10 @@ ASPECT_SCALE = 0.2
 #: Log-variances are clamped to this range, in nats; beyond it exp() over- or underflows in half precision.
 LOG_VARIANCE_RANGE = (-10.0, 10.0)
 
+Head = t.Literal["grid", "flatten", "pool"]
+Upsampling = t.Literal["nearest", "transposed"]
+Last = t.Literal["subpixel", "transposed", "convolution"]
+
 
 @dataclasses.dataclass(frozen=True)
 class NetworkConfig:
@@ -23,53 +28,105 @@ class NetworkConfig:
     ----------
     image_size, channels
         Side of the square in pixels, colour channels.
+    linear
+        Fully connected layers of ``widths`` units and their mirror image, instead of convolutions.
     widths
-        Channels after each halving of the resolution, from the image inwards; the decoder mirrors them.
-    encoder_blocks, decoder_blocks
-        Residual blocks at each of those resolutions, same order.
-    grid_channels
-        Latent numbers a cell of the innermost grid.
+        Channels after each halving of the resolution, from the image inwards.
+    blocks
+        Residual blocks at each of those resolutions; empty for none.
+    head
+        What the posterior is read from: each cell of the innermost ``grid``, all of it ``flatten``-ed, or its
+        average ``pool``.
+    latents
+        Latent numbers: a cell of the grid, or in all.
+    decoder_widths
+        Channels from the decoder's first grid outwards, each twice the resolution of the one before; empty mirrors
+        ``widths``.
+    decoder_blocks
+        Residual blocks at each of those resolutions; empty for none.
+    upsampling
+        ``nearest`` after a 1x1 convolution, or 3x3 ``transposed`` convolutions.
+    last
+        How the image is made of the last channels: ``subpixel`` (Shi et al. 2016) and ``transposed`` convolutions
+        double the resolution once more, a 3x3 ``convolution`` does not.
+    output
+        Range of the last layer; ``tanh`` is moved to [0, 1] inside the decoder.
+    slope
+        Of the leaky ReLU below zero.
+    centred
+        Move pixels from [0, 1] to [-1, 1] before the first layer.
     aspect
         Stretch the photograph over the square and carry its aspect ratio as the last latent (`model.canvas`).
     """
 
     image_size: int = 128
     channels: int = 3
+    linear: bool = False
     widths: tuple[int, ...] = (32, 64, 128, 192)
-    encoder_blocks: tuple[int, ...] = (0, 1, 1, 2)
-    decoder_blocks: tuple[int, ...] = (1, 1, 2, 2)
-    grid_channels: int = 8
-    aspect: bool = True
+    blocks: tuple[int, ...] = ()
+    head: Head = "grid"
+    latents: int = 8
+    decoder_widths: tuple[int, ...] = ()
+    decoder_blocks: tuple[int, ...] = ()
+    upsampling: Upsampling = "nearest"
+    last: Last = "subpixel"
+    output: t.Literal["sigmoid", "tanh"] = "sigmoid"
+    slope: float = 0.1
+    centred: bool = True
+    aspect: bool = False
 
     def __post_init__(self) -> None:
-        depth = len(self.widths)
-        if not depth == len(self.encoder_blocks) == len(self.decoder_blocks):
+        for name in ("image_size", "channels", "latents"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"network.{name}: {getattr(self, name)} is not at least 1")
+        for name, values in (("widths", self.widths), ("decoder_widths", self.outward)):
+            if not values or min(values) < 1:
+                raise ValueError(f"network.{name}: {values} must be numbers of channels of at least 1")
+        for name, blocks, widths in (
+            ("blocks", self.blocks, self.widths),
+            ("decoder_blocks", self.decoder_blocks, self.outward),
+        ):
+            if blocks and len(blocks) != len(widths):
+                raise ValueError(f"network.{name}: {blocks} must have one entry for each of {widths}, or none")
+        if self.linear:
+            return
+        halvings, doublings = len(self.widths), len(self.outward) - (self.last == "convolution")
+        if self.image_size % 2**halvings or self.image_size % 2**doublings:
             raise ValueError(
-                f"network: widths {self.widths}, encoder_blocks {self.encoder_blocks} and decoder_blocks "
-                f"{self.decoder_blocks} must have the same length"
+                f"network.image_size: {self.image_size} is not divisible by {2 ** max(halvings, doublings)}"
             )
-        if self.image_size % 2**depth:
-            raise ValueError(f"network.image_size: {self.image_size} is not divisible by {2**depth}")
+        if self.head == "grid" and self.grid_size != self.decoder_grid_size:
+            raise ValueError(
+                f"network.decoder_widths: {self.outward} start from {self.decoder_grid_size}x{self.decoder_grid_size} "
+                f"cells, the encoder ends on {self.grid_size}x{self.grid_size}"
+            )
+
+    @property
+    def outward(self) -> tuple[int, ...]:
+        """The decoder's widths, from its first grid outwards."""
+        return self.decoder_widths or self.widths[::-1]
 
     @property
     def grid_size(self) -> int:
-        """Side of the innermost grid."""
+        """Side of the encoder's innermost grid."""
         return self.image_size >> len(self.widths)
+
+    @property
+    def decoder_grid_size(self) -> int:
+        """Side of the grid that the decoder starts from."""
+        return self.image_size >> (len(self.outward) - (self.last == "convolution"))
 
     @property
     def latent_dim(self) -> int:
         """Latent numbers an image, the aspect ratio included."""
-        return self.grid_channels * self.grid_size * self.grid_size
+        if self.linear or self.head != "grid":
+            return self.latents
+        return self.latents * self.grid_size * self.grid_size
 
     @property
     def learnt_dim(self) -> int:
         """Latent numbers that the encoder learns: all but the aspect ratio, which is measured."""
         return self.latent_dim - self.aspect
-
-
-def activation() -> nn.Module:
-    """Leaky ReLU: as cheap as ReLU, without dead channels."""
-    return nn.LeakyReLU(0.1, inplace=True)
 
 
 def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -83,14 +140,24 @@ def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> 
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions beside the identity (He et al. 2016, post-activation)."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, slope: float) -> None:
         super().__init__()
-        self.body = nn.Sequential(convolution(width, width), activation(), convolution(width, width))
-        self.out = activation()
-        nn.init.zeros_(t.cast(Tensor, self.body[2][1].weight))  # type: ignore[index]
+        last = convolution(width, width)
+        self.body = nn.Sequential(convolution(width, width), nn.LeakyReLU(slope, inplace=True), last)
+        self.out = nn.LeakyReLU(slope, inplace=True)
+        # Starts as the identity, which lets deep stacks learn from the first step (Goyal et al. 2017).
+        nn.init.zeros_(t.cast(Tensor, last[1].weight))
 
     def forward(self, x: Tensor) -> Tensor:
         return t.cast(Tensor, self.out(x + self.body(x)))
+
+
+def linear_layers(sizes: tuple[int, ...], slope: float) -> list[nn.Module]:
+    """Fully connected layers between ``sizes``, an activation after each."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in itertools.pairwise(sizes):
+        layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(slope, inplace=True)]
+    return layers
 
 
 class Encoder(nn.Module):
@@ -98,21 +165,38 @@ class Encoder(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.aspect = config.aspect
+        self.aspect, self.centred = config.aspect, config.centred
+        self.body = nn.Sequential(*(self._linear(config) if config.linear else self._convolutional(config)))
+        width, outputs = config.widths[-1], 2 * config.latents
+        if not config.linear and config.head == "grid":
+            self.posterior: nn.Module = nn.Conv2d(width, outputs, 1)
+        else:
+            cells = config.grid_size**2 if config.head == "flatten" and not config.linear else 1
+            self.posterior = nn.Linear(width * cells, outputs)
+
+    @staticmethod
+    def _linear(config: NetworkConfig) -> list[nn.Module]:
+        pixels = config.channels * config.image_size**2
+        return [nn.Flatten(), *linear_layers((pixels, *config.widths), config.slope)]
+
+    @staticmethod
+    def _convolutional(config: NetworkConfig) -> list[nn.Module]:
         layers: list[nn.Module] = []
         inputs = config.channels
-        for width, blocks in zip(config.widths, config.encoder_blocks, strict=True):
-            layers += [convolution(inputs, width, stride=2), activation()]
-            layers += [ResidualBlock(width) for _ in range(blocks)]
+        for width, blocks in zip(config.widths, config.blocks or (0,) * len(config.widths), strict=True):
+            layers += [convolution(inputs, width, stride=2), nn.LeakyReLU(config.slope, inplace=True)]
+            layers += [ResidualBlock(width, config.slope) for _ in range(blocks)]
             inputs = width
-        self.body = nn.Sequential(*layers)
-        self.posterior = nn.Conv2d(inputs, 2 * config.grid_channels, 1)
+        if config.head == "pool":
+            layers.append(nn.AdaptiveAvgPool2d(1))
+        return layers if config.head == "grid" else [*layers, nn.Flatten()]
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         if self.aspect:
             log_aspect = canvas.log_aspect(images)
             images = canvas.stretch(images, log_aspect)
-        mean, log_variance = self.posterior(self.body(images * 2 - 1)).float().chunk(2, 1)
+        pixels = images * 2 - 1 if self.centred else images
+        mean, log_variance = self.posterior(self.body(pixels)).float().chunk(2, 1)
         mean, log_variance = mean.flatten(1), log_variance.flatten(1).clamp(*LOG_VARIANCE_RANGE)
         if self.aspect:
             known = (log_aspect / ASPECT_SCALE).unsqueeze(1)
@@ -126,24 +210,53 @@ class Decoder(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.aspect = config.aspect
-        self.grid = (config.grid_channels, config.grid_size, config.grid_size)
-        widths, blocks = config.widths[::-1], config.decoder_blocks[::-1]
-        layers: list[nn.Module] = [convolution(config.grid_channels, widths[0]), activation()]
-        for index, width in enumerate(widths):
-            if index:
+        self.aspect, self.tanh = config.aspect, config.output == "tanh"
+        self.image = (config.channels, config.image_size, config.image_size)
+        grid = config.head == "grid" and not config.linear
+        self.grid = (config.latents, config.grid_size, config.grid_size) if grid else (config.latents,)
+        self.body = nn.Sequential(*(self._linear(config) if config.linear else self._convolutional(config)))
+
+    @staticmethod
+    def _linear(config: NetworkConfig) -> list[nn.Module]:
+        sizes = (config.latents, *config.outward)
+        return [*linear_layers(sizes, config.slope), nn.Linear(sizes[-1], config.channels * config.image_size**2)]
+
+    @staticmethod
+    def _convolutional(config: NetworkConfig) -> list[nn.Module]:
+        widths, blocks = config.outward, config.decoder_blocks or (0,) * len(config.outward)
+        if config.head == "grid":
+            layers: list[nn.Module] = [convolution(config.latents, widths[0])]
+        else:
+            first = (widths[0], config.decoder_grid_size, config.decoder_grid_size)
+            layers = [nn.Linear(config.latents, first[0] * first[1] * first[2]), nn.Unflatten(1, first)]
+        layers.append(nn.LeakyReLU(config.slope, inplace=True))
+        layers += [ResidualBlock(widths[0], config.slope) for _ in range(blocks[0])]
+        for inputs, width, count in zip(widths, widths[1:], blocks[1:], strict=False):
+            if config.upsampling == "transposed":
+                layers += [_transposed(inputs, width, bias=False), nn.BatchNorm2d(width)]
+                layers += [nn.LeakyReLU(config.slope, inplace=True)]
+            else:
                 # 1x1 before up-sampling: a quarter of the work of the other order, and the same result.
-                layers += [convolution(widths[index - 1], width, kernel=1), nn.Upsample(scale_factor=2)]
-                layers += [convolution(width, width), activation()] if not blocks[index] else []
-            layers += [ResidualBlock(width) for _ in range(blocks[index])]
-        layers += [nn.Conv2d(widths[-1], 4 * config.channels, 3, padding=1), nn.PixelShuffle(2)]
-        self.body = nn.Sequential(*layers)
+                layers += [convolution(inputs, width, kernel=1), nn.Upsample(scale_factor=2)]
+                layers += [] if count else [convolution(width, width), nn.LeakyReLU(config.slope, inplace=True)]
+            layers += [ResidualBlock(width, config.slope) for _ in range(count)]
+        if config.last == "subpixel":
+            return [*layers, nn.Conv2d(widths[-1], 4 * config.channels, 3, padding=1), nn.PixelShuffle(2)]
+        if config.last == "transposed":
+            return [*layers, _transposed(widths[-1], config.channels)]
+        return [*layers, nn.Conv2d(widths[-1], config.channels, 3, padding=1)]
 
     def forward(self, z: Tensor) -> Tensor:
         latent = z
         if self.aspect:
             latent = torch.cat((z[:, :-1], torch.zeros_like(z[:, -1:])), 1)
-        images = torch.sigmoid(self.body(latent.reshape(-1, *self.grid)).float())
+        values = self.body(latent.reshape(-1, *self.grid)).float().reshape(-1, *self.image)
+        images = torch.tanh(values) / 2 + 0.5 if self.tanh else torch.sigmoid(values)
         if self.aspect:
             images = canvas.letterbox(images, z[:, -1] * ASPECT_SCALE)
         return images
+
+
+def _transposed(inputs: int, outputs: int, *, bias: bool = True) -> nn.ConvTranspose2d:
+    """A 3x3 transposed convolution that doubles the resolution."""
+    return nn.ConvTranspose2d(inputs, outputs, 3, 2, padding=1, output_padding=1, bias=bias)

@@ -66,7 +66,7 @@ def network_config(values: dict[str, t.Any]) -> NetworkConfig:
 
 
 @torch.inference_mode()
-def encode_all(encoder: nn.Module, images: data.PreparedImages, flips: bool = True, batch: int = 64) -> priors.Array:
+def encode_all(encoder: nn.Module, images: data.Images, flips: bool = True, batch: int = 64) -> priors.Array:
     """Posterior means of a split, ``(N, D)``; with ``flips`` those of the mirrored images follow, ``(2N, D)``."""
     codes = []
     for flip in (False, True) if flips else (False,):

@@ -7,9 +7,9 @@ import warnings
 
 import lightning as L
 import torch
-from jsonargparse import ActionConfigFile, Namespace
+from jsonargparse import ActionConfigFile
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
-from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, WeightAveraging
+from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor
@@ -37,8 +37,8 @@ def averaging(decay: float) -> t.Callable[[Tensor, Tensor, Tensor | int], Tensor
     ValueError
         ``decay`` is not within 0 and 1.
     """
-    if not 0 <= decay < 1:
-        raise ValueError(f"ema_decay: {decay} is not within 0 and 1, 1 excluded")
+    if not 0 < decay < 1:
+        raise ValueError(f"ema_decay: {decay} is not within 0 and 1, both excluded")
 
     def update(average: Tensor, current: Tensor, averaged: Tensor | int) -> Tensor:
         ramped = min(decay, (1 + float(averaged)) / (10 + float(averaged)))
@@ -66,7 +66,8 @@ class RecipeCLI(LightningCLI):
         parser.add_argument("--name", type=str, default="carvae", help="names the run's folder, runs/NAME")
         parser.add_argument("--out", type=str, default=None, help="the run's folder, if not runs/NAME")
         parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
-        parser.add_argument("--ema_decay", type=float, default=0.999, help="decay of the averaged weights, a step")
+        parser.add_argument("--ema_decay", type=float, default=0.0, help="decay a step of averaged weights; 0: none")
+        parser.add_argument("--early_stopping", type=int, default=0, help="epochs without a better val_loss; 0: never")
         parser.link_arguments("seed_everything", "model.seed")
         parser.link_arguments("seed_everything", "data.seed")
         parser.set_defaults({"seed_everything": 0})
@@ -80,26 +81,27 @@ class RecipeCLI(LightningCLI):
         if last.exists() and not config.resume:
             raise ValueError(f"{self.out}: holds a run already; add --resume, or --out with another folder")
         callbacks: list[Callback] = [
-            WeightAveraging(avg_fn=averaging(config.ema_decay), use_buffers=True),
             LearningRateMonitor("step"),
             ModelCheckpoint(
                 self.out / "checkpoints",
                 "best",
-                monitor="val_psnr",
-                mode="max",
+                monitor="val_loss",
                 save_last=True,
                 enable_version_counter=False,
             ),
         ]
+        if config.ema_decay:
+            callbacks.append(WeightAveraging(avg_fn=averaging(config.ema_decay), use_buffers=True))
+        if config.early_stopping:
+            callbacks.append(EarlyStopping("val_loss", patience=config.early_stopping))
+        attempt = len(list(self.out.glob("csv_*"))) + 1
+        loggers = [
+            # A file an attempt: the logger starts its file anew, and resuming must not lose the history.
+            CSVLogger(self.out, name="", version=f"csv_{attempt}"),
+            TensorBoardLogger(self.out, name="", version="tensorboard"),
+        ]
         return super().instantiate_trainer(
-            callbacks=callbacks,
-            logger=[
-                # A file an attempt: the logger starts its file anew, and resuming must not lose the history.
-                CSVLogger(self.out, name="", version=f"csv_{len(list(self.out.glob('csv_*'))) + 1}"),
-                TensorBoardLogger(self.out, name="", version="tensorboard"),
-            ],
-            plugins=[AtomicCheckpointIO()],
-            **kwargs,
+            callbacks=callbacks, logger=loggers, plugins=[AtomicCheckpointIO()], **kwargs
         )
 
     def fit(self) -> None:

@@ -18,7 +18,7 @@ import typing as t
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from model import data, export, preparation, priors, release  # noqa: E402
+from model import data, export, preparation, priors, release
 
 
 def main() -> int:
@@ -60,7 +60,7 @@ def from_checkpoint(args: argparse.Namespace) -> release.Release:
     network, encoder, decoder, training = release.load_checkpoint(args.weights)
     folder = args.data or pathlib.Path(training["data"].get("folder", ""))
     print(f"encoding the training images of {folder}", file=sys.stderr)
-    codes = release.encode_all(encoder, data.PreparedImages(folder, "train"))
+    codes = release.encode_all(encoder, data.open_split(folder, "train"))
     print(f"fitting the prior to {len(codes)} codes", file=sys.stderr)
     prior: priors.Prior = priors.StandardNormal(network.latent_dim)
     if args.prior == "mixture":

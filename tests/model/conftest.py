@@ -9,9 +9,7 @@ from model import preparation
 from model.networks import NetworkConfig
 from tests import drawings
 
-TINY = NetworkConfig(
-    image_size=32, widths=(8, 16), encoder_blocks=(0, 1), decoder_blocks=(0, 1), grid_channels=2, aspect=True
-)
+TINY = NetworkConfig(image_size=32, widths=(8, 16), blocks=(0, 1), decoder_blocks=(1, 0), latents=2, aspect=True)
 
 
 @pytest.fixture(scope="session")
@@ -43,9 +41,9 @@ def recipe(prepared: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> 
     network = {
         "image_size": 32,
         "widths": [8, 16],
-        "encoder_blocks": [0, 1],
-        "decoder_blocks": [0, 1],
-        "grid_channels": 2,
+        "blocks": [0, 1],
+        "decoder_blocks": [1, 0],
+        "latents": 2,
         "aspect": True,
     }
     values = {

@@ -6,7 +6,8 @@ import torch
 
 from model import data, training
 from model.losses import LossConfig
-from model.module import VAE, OptimizerConfig
+from model.module import VAE
+from model.optimizers import OptimizerConfig
 from model.training import train
 
 from .conftest import TINY
@@ -100,7 +101,7 @@ def test_the_average_forgets_the_untrained_weights() -> None:
 
 
 def test_batches_come_in_an_order_that_depends_on_the_epoch_only(prepared: pathlib.Path) -> None:
-    images = data.PreparedImages(prepared, "train")
+    images = data.open_split(prepared, "train")
     batch = images.__getitems__([2, 0])
     assert batch.shape == (2, 3, 32, 32)
     assert torch.equal(batch[1], images[0])
@@ -109,9 +110,9 @@ def test_batches_come_in_an_order_that_depends_on_the_epoch_only(prepared: pathl
 @pytest.mark.parametrize("split", ["nothing"])
 def test_a_missing_split_is_named(prepared: pathlib.Path, split: str) -> None:
     with pytest.raises(ValueError, match="nothing"):
-        data.PreparedImages(prepared, split)  # type: ignore[arg-type]
+        data.open_split(prepared, split)  # type: ignore[arg-type]
 
 
 def test_a_folder_without_prepared_data_says_how_to_make_it(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match="prepare_data"):
-        data.PreparedImages(tmp_path, "train")
+        data.open_split(tmp_path, "train")

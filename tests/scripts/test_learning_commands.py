@@ -25,9 +25,10 @@ def network(size: int = 32) -> list[str]:
     return [
         f"--model.network.image_size={size}",
         "--model.network.widths=[8, 16]",
-        "--model.network.encoder_blocks=[0, 0]",
-        "--model.network.decoder_blocks=[0, 0]",
-        "--model.network.grid_channels=2",
+        "--model.network.blocks=[]",
+        "--model.network.decoder_blocks=[]",
+        "--model.network.decoder_widths=[]",
+        "--model.network.latents=2",
     ]
 
 
