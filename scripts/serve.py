@@ -39,7 +39,9 @@ def main() -> int:
     parser.add_argument("--port", type=_port, default=8000, help="port, 0 for any free one (%(default)s)")
     args = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Both end it: a shell starts what it puts into the background with Ctrl-C ignored.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.default_int_handler)
     # Bound before the model is loaded: a port in use should cost nobody that wait.
     try:
         listener = socket.create_server((args.host, args.port))

@@ -1,0 +1,44 @@
+"""What goes back: the form that Accept chooses, JSON and images."""
+
+import json
+import typing as t
+
+from flask import Response, request
+
+from .errors import Problem
+from .latents import Array
+
+JSON = "application/json"
+
+
+def choose(*forms: str) -> str:
+    """Choose among `forms`, best first, by the request's Accept header; without one it is the first.
+
+    Raises
+    ------
+    Problem
+        406, if the client takes none of them.
+    """
+    accept = request.accept_mimetypes
+    if not accept:
+        return forms[0]
+    named = {value.lower() for value in accept.values()}
+    # Of two equally welcome forms, one that is named goes before one that only a wildcard covers.
+    best = max(forms, key=lambda form: (accept.quality(form), form in named))
+    if accept.quality(best) <= 0:
+        offered = ", ".join(forms)
+        got = request.headers.get("Accept", "")
+        raise Problem(406, f"{request.path} answers as {offered}", parameter="Accept", value=got)
+    return best
+
+
+def as_json(body: dict[str, t.Any], status: int = 200) -> Response:
+    """Answer with compact JSON."""
+    # A NaN would be no JSON; arrays are checked where they are computed, so one here is a bug.
+    text = json.dumps(body, separators=(",", ":"), allow_nan=False)
+    return Response(text + "\n", status, content_type=JSON)
+
+
+def numbers(row: Array) -> list[float]:
+    """List float32 numbers with the digits that tell them apart, half as many as their float64 neighbours have."""
+    return [float(str(value)) for value in row]

@@ -1,0 +1,282 @@
+"""The API's routes."""
+
+import math
+import os
+import secrets
+import typing as t
+from pathlib import Path
+
+import numpy as np
+from flask import Blueprint, Flask, Response, current_app, g, request
+
+from . import errors, images, inputs, middleware
+from .answers import JSON, as_json, choose, numbers
+from .errors import Problem
+from .latents import MAX_SEED, METHODS, Array, noise
+from .loading import Loader, Model
+from .middleware import timed
+from .settings import Settings
+
+#: Largest request body: what is left of Lambda's 6 MB after base64.
+MAX_BODY = 4_500_000
+
+OPENAPI = Path(__file__).parent.parent / "static" / "openapi.json"
+
+api = Blueprint("api", __name__)
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make the app and start loading its model.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Default: from the environment.
+
+    Raises
+    ------
+    handler.settings.SettingsError
+        If the environment is wrong.
+    """
+    settings = settings or Settings.from_environment(os.environ)
+    app = Flask("carvae", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.url_map.merge_slashes = False
+    app.extensions["carvae"] = Loader(settings)
+    errors.install(app)
+    middleware.install(app, settings.origins)
+    app.register_blueprint(api)
+    return app
+
+
+@api.get("/")
+def discover() -> Response:
+    """Say what this is and where everything else is."""
+    loader = _loader()
+    loader.poke()
+    names = ("health", "openapi.json", "reconstruct", "random", "interpolate", "encode", "decode")
+    return as_json(
+        {
+            "name": "carvae",
+            "model": _describe(loader.model, "name", "version"),
+            "links": {name.removesuffix(".json"): f"/{name}" for name in names},
+        }
+    )
+
+
+@api.get("/health")
+def health() -> Response:
+    """Tell whether there is a model: 200 when ready, else 503; asking may start another attempt to load it."""
+    loader = _loader()
+    loader.poke()
+    state = loader.state
+    body = {
+        "status": state,
+        "engine": loader.settings.engine,
+        "model": _describe(loader.model, "name", "version", "image_size", "latent_dim"),
+    }
+    if state == "ready":
+        return as_json(body)
+    if loader.detail:
+        body["detail"] = loader.detail
+    response = as_json(body, 503)
+    response.headers["Retry-After"] = str(loader.retry_after())
+    return response
+
+
+@api.get("/openapi.json")
+def openapi() -> Response:
+    """Describe this API."""
+    return Response(OPENAPI.read_bytes(), content_type=JSON)
+
+
+@api.post("/reconstruct")
+def reconstruct() -> Response:
+    """Rebuild an uploaded car from its latent."""
+    form = choose(JSON, *images.FORMS)
+    inputs.check_query()
+    data = inputs.upload("image")
+    model = _model()
+    upload = _read(data, model, "image")
+    with timed("model"):
+        mean, _ = model.engine.encode(upload.pixels)
+        rebuilt = upload.crop(_decode(model, mean)[0])
+    with timed("encode"):
+        if form != JSON:
+            return _answer(images.encode(images.picture(rebuilt), form), form, model)
+        original = upload.crop(upload.pixels[0])
+        mse = float(np.mean((original - np.clip(rebuilt, 0, 1)) ** 2))
+        body = {
+            "width": upload.width,
+            "height": upload.height,
+            "original": images.data_url(images.picture(original)),
+            "reconstruction": images.data_url(images.picture(rebuilt)),
+            "mse": mse,
+            "psnr": -10 * math.log10(max(mse, 1e-10)),  # a perfect copy would be infinite, which JSON hasn't
+            "latent": numbers(mean[0]),
+        }
+        return _answer(body, form, model)
+
+
+@api.get("/random")
+def random() -> Response:
+    """Draw cars that never existed."""
+    form = choose(JSON, *images.FORMS)
+    inputs.check_query("count", "seed", "temperature")
+    count = inputs.integer("count", 1, inputs.MAX_COUNT, 1)
+    # From the operating system: a generator's state may have been restored from a snapshot that others share.
+    seed = inputs.integer("seed", 0, MAX_SEED, secrets.randbelow(MAX_SEED + 1))
+    temperature = inputs.number("temperature", 0, 2, 1)
+    model = _model()
+    with timed("model"):
+        latents = np.concatenate([_drawn(model, seed, index, temperature) for index in range(count)])
+        cars = _decode(model, latents)
+    with timed("encode"):
+        pictures = [images.picture(car) for car in cars]
+        if form == JSON:
+            body = {
+                "seed": seed,
+                "temperature": temperature,
+                "cars": [
+                    {"index": index, "image": images.data_url(car), "latent": numbers(latents[index])}
+                    for index, car in enumerate(pictures)
+                ],
+            }
+            response = _answer(body, form, model)
+        else:
+            response = _answer(images.encode(images.grid(pictures), form), form, model)
+    response.headers["Carvae-Seed"] = str(seed)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@api.post("/interpolate")
+def interpolate() -> Response:
+    """Morph one car into another."""
+    form = choose(JSON, "image/png", "image/webp", "image/gif")
+    inputs.check_query("steps", "method")
+    steps = inputs.integer("steps", 2, 32, 8)
+    method = inputs.choice("method", METHODS)
+    start, end = _ends()
+    model = _model()
+    ends = _latent(model, "start", start), _latent(model, "end", end)
+    shares = np.linspace(0, 1, steps)
+    with timed("model"):
+        frames = _decode(model, np.concatenate([METHODS[method](*ends, float(share)) for share in shares]))
+    with timed("encode"):
+        pictures = [images.picture(frame) for frame in frames]
+        if form == "image/png":
+            return _answer(images.encode(images.grid(pictures, columns=steps), form), form, model)
+        if form != JSON:
+            return _answer(images.animate(pictures, form), form, model)
+        body = {
+            "method": method,
+            "steps": steps,
+            "frames": [
+                {"lambda": float(share), "image": images.data_url(frame)}
+                for share, frame in zip(shares, pictures, strict=True)
+            ],
+            "start": {"latent": numbers(ends[0][0])},
+            "end": {"latent": numbers(ends[1][0])},
+        }
+        return _answer(body, form, model)
+
+
+@api.post("/encode")
+def encode() -> Response:
+    """Turn an uploaded car into its latent."""
+    choose(JSON)
+    inputs.check_query()
+    data = inputs.upload("image")
+    model = _model()
+    upload = _read(data, model, "image")
+    with timed("model"):
+        mean, log_variance = model.engine.encode(upload.pixels)
+    body = {
+        "mean": numbers(mean[0]),
+        "log_variance": numbers(log_variance[0]),
+        "width": upload.width,
+        "height": upload.height,
+    }
+    return _answer(body, JSON, model)
+
+
+@api.post("/decode")
+def decode() -> Response:
+    """Turn latents into cars."""
+    form = choose(JSON, *images.FORMS)
+    inputs.check_query()
+    body = inputs.json_object("latents")
+    model = _model()
+    latents = inputs.vectors("latents", body["latents"], model.manifest.latent_dim)
+    with timed("model"):
+        cars = _decode(model, latents)
+    with timed("encode"):
+        pictures = [images.picture(car) for car in cars]
+        if form == JSON:
+            return _answer({"images": [images.data_url(car) for car in pictures]}, form, model)
+        return _answer(images.encode(images.grid(pictures), form), form, model)
+
+
+def _loader() -> Loader:
+    return t.cast(Loader, current_app.extensions["carvae"])
+
+
+def _model() -> Model:
+    """The model, or a 503; the first request to get it learns what loading it took."""
+    loader = _loader()
+    model = loader.get()
+    if loader.cold:
+        loader.cold = False
+        g.timings["cold"] = model.seconds * 1000
+    return model
+
+
+def _describe(model: Model | None, *fields: str) -> dict[str, t.Any] | None:
+    return {field: getattr(model.manifest, field) for field in fields} if model else None
+
+
+def _read(data: bytes, model: Model, field: str) -> images.Upload:
+    with timed("decode"):
+        return images.read(data, model.manifest.image_size, model.manifest.channels, field)
+
+
+def _drawn(model: Model, seed: int, index: int, temperature: float) -> Array:
+    """The latent, ``(1, D)``, that a seed names."""
+    return model.engine.prior(np.float32(temperature) * noise(seed, index, model.manifest.noise_dim))
+
+
+def _decode(model: Model, latents: Array) -> Array:
+    decoded = model.engine.decode(latents)
+    if not np.isfinite(decoded).all():
+        raise Problem(422, "these latents are so far from any car that the model's answer is not a number")
+    return decoded
+
+
+def _ends() -> tuple[t.Any, t.Any]:
+    """Both ends of an interpolation as they were sent: bytes of an image, or what the JSON says."""
+    if request.mimetype == "multipart/form-data":
+        return inputs.form_file("start"), inputs.form_file("end")
+    body = inputs.json_object("start", "end")
+    return body["start"], body["end"]
+
+
+def _latent(model: Model, field: str, end: t.Any) -> Array:
+    """One end as a latent, ``(1, D)``."""
+    if isinstance(end, bytes):
+        upload = _read(end, model, field)
+        with timed("model"):
+            return model.engine.encode(upload.pixels)[0]
+    latent = inputs.one_end(field, end, model.manifest.latent_dim)
+    return _drawn(model, *latent) if isinstance(latent, tuple) else latent
+
+
+def _answer(body: bytes | dict[str, t.Any], form: str, model: Model) -> Response:
+    version = model.manifest.version
+    if isinstance(body, bytes):
+        response = Response(body, content_type=form)
+    else:
+        response = as_json({"model_version": version} | body)
+    response.headers["Carvae-Model-Version"] = version
+    response.vary.add("Accept")
+    return response

@@ -1,0 +1,263 @@
+"""Where a model bundle comes from: a folder or S3, its manifest checked, every byte verified before it is used."""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import logging
+import re
+import secrets
+import typing as t
+from collections.abc import Mapping
+from pathlib import Path
+
+log = logging.getLogger("carvae")
+
+MANIFEST = "manifest.json"
+POINTER = "current.json"
+MANIFEST_LIMIT = 4_000_000
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class BundleError(Exception):
+    """The bundle can't be used; the text names the file and the reason, not where: /health shows it."""
+
+
+class Source(t.Protocol):
+    """Named files: the ones of a folder, or the ones under an S3 prefix."""
+
+    def read(self, name: str, limit: int) -> bytes:
+        """Read at most ``limit + 1`` bytes of file `name`; raises `BundleError` where that fails."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Folder:
+    """A bundle on disk."""
+
+    path: Path
+
+    def read(self, name: str, limit: int) -> bytes:
+        """See `Source`."""
+        try:
+            with (self.path / name).open("rb") as file:
+                return file.read(limit + 1)
+        except OSError as error:
+            raise BundleError(f"{name}: {error.strerror} in the bundle's folder") from None
+
+
+class Bucket:
+    """A bundle under ``s3://bucket/prefix/``.
+
+    Parameters
+    ----------
+    bucket, prefix : str
+        Where; the prefix has no slash at its end.
+    """
+
+    def __init__(self, bucket: str, prefix: str) -> None:
+        # Imported here: a bundle on disk needs no AWS library, and its import takes as long as Flask's.
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        self._errors = (BotoCoreError, ClientError, OSError)
+        self.bucket, self.prefix = bucket, prefix
+        # Short and few: a visitor waits for this, and the loader comes back later by itself.
+        config = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2, "mode": "standard"})
+        try:
+            self._client = boto3.client("s3", config=config)
+        except (*self._errors, ValueError) as error:
+            raise BundleError(f"no S3 client: {error}") from error
+
+    def read(self, name: str, limit: int) -> bytes:
+        """See `Source`."""
+        key = f"{self.prefix}/{name}".lstrip("/")
+        try:
+            body = self._client.get_object(Bucket=self.bucket, Key=key)["Body"]
+            return t.cast(bytes, body.read(limit + 1))
+        except self._errors as error:
+            log.warning("s3://%s/%s: %s", self.bucket, key, error)
+            code = getattr(error, "response", {}).get("Error", {}).get("Code") or type(error).__name__
+            raise BundleError(f"{name}: S3 answered {code}") from None
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What ``manifest.json`` says of the bundle; keys that serving has no use for are left out.
+
+    Parameters
+    ----------
+    name, version : str
+        Of the model; they stand in answers and headers.
+    image_size : int
+        Side of the model's square images in pixels.
+    channels : int
+        1 or 3.
+    latent_dim, noise_dim : int
+        Lengths of a latent vector and of the noise that the prior turns into one.
+    files : mapping of str to (str, int)
+        SHA-256 and length in bytes of each file.
+    """
+
+    name: str
+    version: str
+    image_size: int
+    channels: int
+    latent_dim: int
+    noise_dim: int
+    files: Mapping[str, tuple[str, int]]
+
+    @classmethod
+    def parse(cls, data: bytes) -> t.Self:
+        """Read a manifest.
+
+        Raises
+        ------
+        BundleError
+            If it is no JSON object, or a key is missing or of a wrong type or range; the key is named.
+        """
+        if len(data) > MANIFEST_LIMIT:
+            raise BundleError(f"{MANIFEST}: more than {MANIFEST_LIMIT} bytes")
+        values = _json_object(MANIFEST, data)
+        _field(values, "format", lambda v: _is_int(v, 1, 1), "1")
+        files = _field(values, "files", lambda v: isinstance(v, dict), "an object")
+        return cls(
+            name=_field(values, "name", lambda v: isinstance(v, str) and 0 < len(v) <= 100, "a short text"),
+            version=_version(MANIFEST, values),
+            image_size=_field(values, "image_size", lambda v: _is_int(v, 16, 1024), "an integer, 16 to 1024"),
+            channels=_field({"channels": 3} | values, "channels", lambda v: _is_int(v, 1, 3) and v != 2, "1 or 3"),
+            latent_dim=_field(values, "latent_dim", lambda v: _is_int(v, 1, 65536), "an integer, 1 to 65536"),
+            noise_dim=_field(values, "noise_dim", lambda v: _is_int(v, 1, 65536), "an integer, 1 to 65536"),
+            files={name: _file(name, entry) for name, entry in files.items()},
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Bundle:
+    """An opened bundle.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Its manifest.
+    source : Source
+        Its files.
+    cache : Path, optional
+        Folder where files are kept by their SHA-256; none for a source that is a local disk itself.
+    """
+
+    manifest: Manifest
+    source: Source
+    cache: Path | None = None
+
+    @classmethod
+    def open(cls, address: str, cache: Path) -> t.Self:
+        """Open the bundle at `address` (see `handler.settings.Settings.bundle`).
+
+        Raises
+        ------
+        BundleError
+            If it isn't there or its manifest is wrong.
+        """
+        if not address.startswith("s3://"):
+            source: Source = Folder(Path(address))
+            return cls(Manifest.parse(source.read(MANIFEST, MANIFEST_LIMIT)), source)
+        bucket, _, prefix = address.removeprefix("s3://").rstrip("/").partition("/")
+        versions, _, last = prefix.rpartition("/")
+        if last != POINTER:
+            source = Bucket(bucket, prefix)
+            return cls(Manifest.parse(source.read(MANIFEST, MANIFEST_LIMIT)), source, cache)
+        pointer = Bucket(bucket, versions).read(POINTER, MANIFEST_LIMIT)
+        version = _version(POINTER, _json_object(POINTER, pointer))
+        source = Bucket(bucket, f"{versions}/{version}")
+        manifest = Manifest.parse(source.read(MANIFEST, MANIFEST_LIMIT))
+        if manifest.version != version:
+            raise BundleError(f"{MANIFEST}: version is {manifest.version!r}, {POINTER} says {version!r}")
+        return cls(manifest, source, cache)
+
+    def read(self, name: str) -> bytes:
+        """Read a whole file and verify it against the manifest.
+
+        Raises
+        ------
+        BundleError
+            If the manifest doesn't list `name`, or the bytes are not the ones it lists.
+        """
+        if name not in self.manifest.files:
+            raise BundleError(f"{MANIFEST}: files has no {name!r}, which this engine needs")
+        sha256, length = self.manifest.files[name]
+        cached = self.cache / sha256 if self.cache else None
+        if cached and (kept := _kept(cached)) is not None:
+            if hashlib.sha256(kept).hexdigest() == sha256:
+                return kept
+            log.warning("%s in the cache was damaged; fetching it again", name)
+        data = self.source.read(name, length)
+        if len(data) != length:
+            size = f"more than {length}" if len(data) > length else str(len(data))
+            raise BundleError(f"{name}: {size} bytes, the manifest says {length}")
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise BundleError(f"{name}: its SHA-256 is not the one in the manifest")
+        if cached:
+            _keep(cached, data)
+        return data
+
+
+def _kept(path: Path) -> bytes | None:
+    with contextlib.suppress(OSError):
+        return path.read_bytes()
+    return None
+
+
+def _keep(path: Path, data: bytes) -> None:
+    """Write a file that is complete or absent. A cache that can't be written costs a download, not the answer."""
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        log.warning("the cache %s can't be written: %s", path.parent, error.strerror)
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+def _json_object(name: str, data: bytes) -> dict[str, t.Any]:
+    try:
+        values = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{name}: not JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise BundleError(f"{name}: expected a JSON object, got {type(values).__name__}")
+    return values
+
+
+def _field(values: Mapping[str, t.Any], key: str, accept: t.Callable[[t.Any], bool], expected: str) -> t.Any:
+    if key not in values:
+        raise BundleError(f"{MANIFEST}: {key!r} is missing; expected {expected}")
+    if not accept(values[key]):
+        raise BundleError(f"{MANIFEST}: {key} is {str(values[key])[:80]!r}; expected {expected}")
+    return values[key]
+
+
+def _is_int(value: object, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _version(name: str, values: Mapping[str, t.Any]) -> str:
+    version = values.get("version")
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
+        raise BundleError(f"{name}: version is {version!r}; expected letters, digits and . _ + -, at most 64")
+    return version
+
+
+def _file(name: str, entry: object) -> tuple[str, int]:
+    if not _FILE_NAME.fullmatch(name):
+        raise BundleError(f"{MANIFEST}: files names {name[:80]!r}; expected a plain file name")
+    if isinstance(entry, dict):
+        sha256, length = entry.get("sha256"), entry.get("bytes")
+        if isinstance(sha256, str) and _SHA256.fullmatch(sha256) and _is_int(length, 1, 2**31):
+            return sha256, t.cast(int, length)
+    raise BundleError(f"{MANIFEST}: files[{name!r}] is {str(entry)[:120]}; expected sha256 in hex and bytes")

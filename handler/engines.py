@@ -1,0 +1,113 @@
+"""Engines: the bundle's encoder, decoder and prior on arrays, whichever library runs them.
+
+An engine's library is imported when that engine is loaded, so each brings only its own.
+"""
+
+import io
+import os
+import typing as t
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bundle import Bundle, BundleError
+
+Array: t.TypeAlias = NDArray[np.float32]
+
+
+class Engine(t.Protocol):
+    """The three functions of a model; all arrays are float32, N at least 1.
+
+    Each row is computed by itself: an answer is then the same to the bit whatever it was asked together with, and
+    on one core it is no slower, as a single image's activations stay in the cache.
+    """
+
+    def encode(self, images: Array) -> tuple[Array, Array]:
+        """Images ``(N, C, S, S)`` in [0, 1] to the posterior's mean and log-variance, ``(N, D)`` each."""
+
+    def decode(self, latents: Array) -> Array:
+        """Latents ``(N, D)`` to images ``(N, C, S, S)`` in [0, 1]."""
+
+    def prior(self, noise: Array) -> Array:
+        """Standard normal noise ``(N, K)`` to latents ``(N, D)`` distributed as the encoder's codes are."""
+
+
+def load(name: str, bundle: Bundle, threads: int) -> Engine:
+    """Load and warm the engine `name`, one of `handler.settings.ENGINES`.
+
+    Raises
+    ------
+    BundleError
+        If a file is missing, is not what the manifest says, or computes something of another shape.
+    """
+    engine = {"torchscript": TorchScript}[name](bundle, threads)
+    _warm(engine, bundle)
+    return engine
+
+
+class TorchScript:
+    """The bundle's ``.ts`` files in PyTorch.
+
+    ``torch.jit.load`` warns that it is deprecated, which Python shows nobody by default.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int) -> None:
+        # Set before the import, which reads it: torch.set_num_threads aborts where the CPU can't be inspected.
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        import torch
+
+        self._torch = torch
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        # From the verified bytes, not from a path whose content could change in between.
+        self._encoder, self._decoder, self._prior = (
+            self._load(bundle, name) for name in ("encoder.ts", "decoder.ts", "prior.ts")
+        )
+
+    def _load(self, bundle: Bundle, name: str) -> t.Any:
+        data = bundle.read(name)
+        try:
+            return self._torch.jit.load(io.BytesIO(data), map_location="cpu").eval()  # type: ignore[no-untyped-call]
+        except RuntimeError as error:
+            raise BundleError(f"{name}: not TorchScript: {str(error).strip().splitlines()[0][:200]}") from error
+
+    def _rows(self, function: t.Any, rows: Array) -> t.Any:
+        with self._torch.inference_mode():
+            return [function(self._torch.from_numpy(rows[index : index + 1])) for index in range(len(rows))]
+
+    def encode(self, images: Array) -> tuple[Array, Array]:
+        """See `Engine`."""
+        means, log_variances = zip(*self._rows(self._encoder, images), strict=True)
+        return self._torch.cat(means).numpy(), self._torch.cat(log_variances).numpy()
+
+    def decode(self, latents: Array) -> Array:
+        """See `Engine`."""
+        return t.cast(Array, self._torch.cat(self._rows(self._decoder, latents)).numpy())
+
+    def prior(self, noise: Array) -> Array:
+        """See `Engine`."""
+        return t.cast(Array, self._torch.cat(self._rows(self._prior, noise)).numpy())
+
+
+def _warm(engine: Engine, bundle: Bundle) -> None:
+    """Run each function until it is as fast as it gets, and check the shapes and types on the way."""
+    manifest = bundle.manifest
+    size, latent = manifest.image_size, (1, manifest.latent_dim)
+    picture = (1, manifest.channels, size, size)
+    # The first call profiles, the second compiles for what was seen, the third runs the result.
+    for _ in range(3):
+        try:
+            mean, log_variance = engine.encode(np.full(picture, 0.5, np.float32))
+            drawn = engine.prior(np.zeros((1, manifest.noise_dim), np.float32))
+            image = engine.decode(np.zeros(latent, np.float32))
+        except (RuntimeError, TypeError, ValueError) as error:
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise BundleError(f"the model fails on arrays of the manifest's sizes: {reason[-1][:200]}") from error
+        for name, array, shape in (
+            ("the encoder's mean", mean, latent),
+            ("the encoder's log-variance", log_variance, latent),
+            ("the prior's latent", drawn, latent),
+            ("the decoder's image", image, picture),
+        ):
+            if array.shape != shape or array.dtype != np.float32:
+                raise BundleError(f"{name} is {array.dtype} {array.shape}; the manifest says float32 {shape}")

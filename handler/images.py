@@ -1,0 +1,248 @@
+"""Bytes to arrays and back: what an upload may be, how it becomes the model's square, and what answers look like."""
+
+import base64
+import dataclasses
+import io
+import math
+import typing as t
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+    features,
+)
+
+from .errors import Problem
+
+Array: t.TypeAlias = NDArray[np.float32]
+
+MAX_PIXELS = 50_000_000
+MIN_SIDE = 8
+
+#: Longest side over shortest; beyond it too few rows are left of the picture in the model's square.
+MAX_RATIO = 16
+
+#: White pixels between the cars of a grid or strip.
+GAP = 4
+
+#: Milliseconds a frame of an animation is shown.
+FRAME_MS = 100
+
+#: What answers are encoded with.
+FORMS: dict[str, dict[str, t.Any]] = {
+    "image/png": {"format": "PNG"},
+    "image/webp": {"format": "WEBP", "quality": 90},
+    "image/jpeg": {"format": "JPEG", "quality": 92},
+}
+
+# Imported by name above, so that the first request doesn't pay for it and no other decoder is ever reachable.
+_PLUGINS = (
+    JpegImagePlugin.JpegImageFile,
+    PngImagePlugin.PngImageFile,
+    WebPImagePlugin.WebPImageFile,
+    GifImagePlugin.GifImageFile,
+    BmpImagePlugin.BmpImageFile,
+    TiffImagePlugin.TiffImageFile,
+    *([AvifImagePlugin.AvifImageFile] if features.check("avif") else []),
+)
+FORMATS = tuple(plugin.format for plugin in _PLUGINS if plugin.format)
+
+_SIGNATURES = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+}
+
+#: EXIF orientation to what sets the picture upright.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# The limit above is checked before any pixel is decoded, and it can name the sides, which Pillow's own does not.
+Image.MAX_IMAGE_PIXELS = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Upload:
+    """A picture as the model sees it.
+
+    Parameters
+    ----------
+    pixels : Array
+        ``(1, C, S, S)`` in [0, 1], letterboxed on white.
+    left, top, width, height : int
+        Where in the square the picture is, in pixels.
+    """
+
+    pixels: Array
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def crop(self, image: Array) -> Array:
+        """Cut the letterbox bars off a ``(C, S, S)`` image of the same layout."""
+        return image[:, self.top : self.top + self.height, self.left : self.left + self.width]
+
+
+def read(data: bytes, size: int, channels: int, field: str) -> Upload:
+    """Decode an upload and letterbox it.
+
+    The picture is set upright by its EXIF orientation, laid on white where it is transparent, and only the first
+    frame of an animation counts.
+
+    Parameters
+    ----------
+    data : bytes
+        A file of one of `FORMATS`.
+    size, channels : int
+        Side of the model's square in pixels; 1 for greyscale or 3 for RGB.
+    field : str
+        What to call the upload in an error.
+
+    Raises
+    ------
+    Problem
+        415 if it is no image of these formats, 422 if it can't be decoded or is too large, small or long.
+    """
+    kind = _format(data)
+    if kind not in FORMATS:
+        offered = ", ".join(FORMATS)
+        raise Problem(415, f"expected an image ({offered}), got {kind}", parameter=field, value=kind)
+    try:
+        image: Image.Image = Image.open(io.BytesIO(data), formats=(kind,))
+        _check_sides(image.size, field)
+        # Scales inside the JPEG decoder: a large photograph takes an eighth of the time, and twice the final
+        # size leaves the last step to the same filter as for any other picture.
+        share = 2 * size / max(image.size)
+        image.draft(None, (math.ceil(image.width * share), math.ceil(image.height * share)))
+        image.load()
+        small = _upright(ImageOps.contain(_plain(image, channels), (size, size), Image.Resampling.LANCZOS), image)
+    except Problem:
+        raise
+    except Exception as error:  # decoders meet hostile bytes with nearly any exception; none of them is our bug
+        reason = str(error) if isinstance(error, (OSError, ValueError, SyntaxError)) else type(error).__name__
+        reason = reason.partition(" <")[0]  # Pillow appends the repr of a buffer
+        raise Problem(422, f"the {kind} can't be decoded: {reason}", parameter=field, value=kind) from error
+    left, top = (size - small.width) // 2, (size - small.height) // 2
+    square = Image.new("L" if channels == 1 else "RGB", (size, size), "white")
+    square.paste(small, (left, top), small if small.mode in ("LA", "RGBA") else None)
+    pixels = np.asarray(square, np.float32).reshape(size, size, channels).transpose(2, 0, 1) / np.float32(255)
+    return Upload(np.ascontiguousarray(pixels)[None], left, top, small.width, small.height)
+
+
+def picture(image: Array) -> Image.Image:
+    """Turn one ``(C, H, W)`` image in [0, 1] into a Pillow image; values outside are clipped."""
+    pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    return Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+
+
+def grid(pictures: Sequence[Image.Image], columns: int | None = None) -> Image.Image:
+    """Lay equally large pictures out in rows on white, `columns` in a row (default: as square as it gets)."""
+    columns = columns or math.ceil(math.sqrt(len(pictures)))
+    rows = math.ceil(len(pictures) / columns)
+    width, height = pictures[0].width + GAP, pictures[0].height + GAP
+    sheet = Image.new(pictures[0].mode, (columns * width - GAP, rows * height - GAP), "white")
+    for index, each in enumerate(pictures):
+        sheet.paste(each, (index % columns * width, index // columns * height))
+    return sheet
+
+
+def encode(image: Image.Image, form: str) -> bytes:
+    """Encode as `form`, a key of `FORMS`."""
+    buffer = io.BytesIO()
+    image.save(buffer, **FORMS[form])
+    return buffer.getvalue()
+
+
+def animate(frames: Sequence[Image.Image], form: str) -> bytes:
+    """Encode frames as an endless ``image/gif`` or ``image/webp`` animation."""
+    buffer = io.BytesIO()
+    if form == "image/gif":
+        frames = [frame.quantize(256) if frame.mode == "RGB" else frame for frame in frames]
+        options: dict[str, t.Any] = {"format": "GIF", "optimize": False}
+    else:
+        options = FORMS["image/webp"]
+    frames[0].save(buffer, save_all=True, append_images=frames[1:], duration=FRAME_MS, loop=0, **options)
+    return buffer.getvalue()
+
+
+def data_url(image: Image.Image) -> str:
+    """Encode as PNG inside a ``data:`` address."""
+    return "data:image/png;base64," + base64.b64encode(encode(image, "image/png")).decode()
+
+
+def _format(data: bytes) -> str:
+    """Name the format by its first bytes: Pillow's name for one of ours, a description of anything else."""
+    for signature, name in _SIGNATURES.items():
+        if data.startswith(signature):
+            return name
+    if data[:2] == b"BM" and data[6:10] == b"\0\0\0\0":
+        return "BMP"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    if data[4:8] == b"ftyp":
+        # The brand proper may be a general one; the list of compatible brands then tells.
+        is_avif = any(brand in data[8:40] for brand in (b"avif", b"avis"))
+        return "AVIF" if is_avif else f"a file of type {data[8:12].decode('ascii', 'replace').strip()!a}"
+    if data.startswith(b"%PDF"):
+        return "PDF"
+    try:
+        text = data[:64].decode("utf-8").strip()
+    except UnicodeDecodeError:
+        return f"unknown bytes {data[:8].hex(' ')}"
+    return "XML or HTML" if text.startswith("<") else "text"
+
+
+def _check_sides(sides: tuple[int, int], field: str) -> None:
+    width, height = sides
+    text = f"{width} x {height}"
+    if width * height > MAX_PIXELS:
+        raise Problem(422, f"the image has {text} pixels; at most {MAX_PIXELS} are taken", parameter=field, value=text)
+    if min(sides) < MIN_SIDE:
+        raise Problem(422, f"the image has {text} pixels; at least {MIN_SIDE} a side", parameter=field, value=text)
+    if max(sides) > MAX_RATIO * min(sides):
+        detail = f"the image has {text} pixels; its sides may differ by a factor of {MAX_RATIO} at most"
+        raise Problem(422, detail, parameter=field, value=text)
+
+
+def _plain(image: Image.Image, channels: int) -> Image.Image:
+    """Convert any mode to 8-bit L or RGB, or to LA or RGBA where something may be transparent."""
+    if image.mode.startswith("I;16"):
+        # Pillow clips 16-bit values at 255 when it converts them.
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode in ("I", "F"):
+        raise ValueError("32 bits a pixel; expected 8 or 16")
+    if image.has_transparency_data:
+        # Through RGBA for greyscale too: LA can't be had from every mode.
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
+        return image.convert("LA") if channels == 1 else image
+    return image.convert("L" if channels == 1 else "RGB")
+
+
+def _upright(small: Image.Image, original: Image.Image) -> Image.Image:
+    """Turn the already scaled picture as the EXIF orientation of the original says."""
+    try:
+        orientation = original.getexif().get(0x0112)
+    except Exception:  # broken metadata must not cost the picture; browsers ignore it as well
+        return small
+    return small.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else small

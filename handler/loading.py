@@ -1,0 +1,111 @@
+"""The model in use: loaded in the background, and again after a failure, without a restart."""
+
+import dataclasses
+import logging
+import math
+import threading
+import time
+import typing as t
+
+from . import engines
+from .bundle import Bundle, BundleError, Manifest
+from .errors import Problem
+from .settings import Settings
+
+log = logging.getLogger("carvae")
+
+#: Seconds until a request may start another attempt, after the first, second, ... failure.
+BACK_OFF_S = (1, 2, 4, 8, 16, 30, 60)
+
+#: Seconds that a request waits for a model that is being loaded. A gateway gives up after 30.
+WAIT_S = 15.0
+
+State = t.Literal["loading", "ready", "unavailable"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A verified bundle's manifest, the warmed engine that runs it, and the seconds that took."""
+
+    manifest: Manifest
+    engine: engines.Engine
+    seconds: float
+
+
+class Loader:
+    """Loads the model that the settings name, starting now."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.detail: str | None = None
+        self.model: Model | None = None
+        self.cold = True
+        self._failures = 0
+        self._retry_at = 0.0
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._start()
+
+    @property
+    def state(self) -> State:
+        """What ``/health`` says."""
+        if self.model:
+            return "ready"
+        return "unavailable" if self._done.is_set() else "loading"
+
+    def wait(self, seconds: float = WAIT_S) -> None:
+        """Wait until the attempt under way has ended, at most `seconds`."""
+        self._done.wait(seconds)
+
+    def retry_after(self) -> int:
+        """Whole seconds until it is worth asking again, at least 1."""
+        return max(1, math.ceil(self._retry_at - time.monotonic()))
+
+    def poke(self) -> None:
+        """Start another attempt if the last one failed and its back-off is over."""
+        with self._lock:
+            if self.state == "unavailable" and time.monotonic() >= self._retry_at:
+                self._start()
+
+    def get(self) -> Model:
+        """Return the model, after waiting for it if need be.
+
+        Raises
+        ------
+        Problem
+            503 with Retry-After, if there is none.
+        """
+        if self.model is None:
+            self.poke()
+            self.wait(WAIT_S)
+        model = self.model
+        if model is None:
+            detail = "the model is still being loaded" if self.state == "loading" else f"no model: {self.detail}"
+            raise Problem(503, detail, headers={"Retry-After": str(self.retry_after())})
+        return model
+
+    def _start(self) -> None:
+        self._done.clear()
+        threading.Thread(target=self._attempt, name="carvae-loader", daemon=True).start()
+
+    def _attempt(self) -> None:
+        started = time.perf_counter()
+        try:
+            bundle = Bundle.open(self.settings.bundle, self.settings.cache)
+            engine = engines.load(self.settings.engine, bundle, self.settings.threads)
+            self.model = Model(bundle.manifest, engine, time.perf_counter() - started)
+            self.detail = None
+            log.info("model %s %s ready in %.2f s", bundle.manifest.name, bundle.manifest.version, self.model.seconds)
+        except BundleError as error:
+            self._fail(str(error))
+            log.error("%s: %s", self.settings.bundle, error)
+        except Exception:  # whatever it was, /health must say so and a later attempt may mend it
+            self._fail("the model can't be loaded; the log says why")
+            log.exception("%s: loading failed", self.settings.bundle)
+        finally:
+            self._done.set()
+
+    def _fail(self, detail: str) -> None:
+        self.detail = detail
+        self._retry_at = time.monotonic() + BACK_OFF_S[min(self._failures, len(BACK_OFF_S) - 1)]
+        self._failures += 1

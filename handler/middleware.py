@@ -1,0 +1,84 @@
+"""What surrounds every request: its id, its log line, timings, CORS and security headers."""
+
+import contextlib
+import json
+import logging
+import re
+import secrets
+import time
+from collections.abc import Iterator
+
+from flask import Flask, Response, g, request
+
+log = logging.getLogger("carvae")
+
+_EXPOSED = "Carvae-Model-Version, Carvae-Seed, Carvae-Request-Id, Server-Timing, Retry-After"
+_PLAIN = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+
+@contextlib.contextmanager
+def timed(name: str) -> Iterator[None]:
+    """Add the block's duration to entry `name` of this request's Server-Timing."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        g.timings[name] = g.timings.get(name, 0.0) + (time.perf_counter() - started) * 1000
+
+
+def install(app: Flask, origins: tuple[str, ...]) -> None:
+    """Surround every request of `app`; `origins` may read its answers from other sites' pages."""
+    log.setLevel(logging.INFO)
+
+    @app.before_request
+    def begin() -> None:
+        g.started = time.perf_counter()
+        g.timings = {}
+        g.request_id = _request_id()
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        response.headers["Carvae-Request-Id"] = g.request_id
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        _allow_origin(response, origins)
+        timings = ", ".join(f"{name};dur={ms:.1f}" for name, ms in g.timings.items())
+        if timings:
+            response.headers["Server-Timing"] = timings.replace("cold;", 'cold;desc="cold start";')
+        line = {
+            "request_id": g.request_id,
+            "method": request.method,
+            # The rule, not the path: a path is the visitor's text.
+            "route": request.url_rule.rule if request.url_rule else None,
+            "status": response.status_code,
+            "ms": round((time.perf_counter() - g.started) * 1000, 1),
+            "cold": "cold" in g.timings,
+        }
+        log.info("%s", json.dumps(line))
+        return response
+
+
+def _request_id() -> str:
+    """The platform's id of this invocation, so that our line and its own can be joined; else a fresh one."""
+    given = getattr(request.environ.get("serverless.context"), "aws_request_id", None)
+    return given if isinstance(given, str) and _PLAIN.fullmatch(given) else secrets.token_hex(8)
+
+
+def _allow_origin(response: Response, origins: tuple[str, ...]) -> None:
+    if not origins:
+        return
+    if "*" in origins:
+        allowed: str | None = "*"
+    else:
+        response.vary.add("Origin")
+        origin = request.headers.get("Origin")
+        allowed = origin if origin in origins else None
+    if allowed is None:
+        return
+    response.headers["Access-Control-Allow-Origin"] = allowed
+    response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+    if request.method == "OPTIONS" and "Allow" in response.headers:
+        response.headers["Access-Control-Allow-Methods"] = response.headers["Allow"]
+        response.headers["Access-Control-Allow-Headers"] = "Content-Type"
+        response.headers["Access-Control-Max-Age"] = "3600"

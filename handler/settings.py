@@ -1,0 +1,99 @@
+"""Environment variables, checked once at start, as one frozen dataclass."""
+
+import dataclasses
+import re
+import typing as t
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+_ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
+_S3_BUNDLE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9!_.*'()/-]+")
+
+ENGINES = ("torchscript",)
+
+
+class SettingsError(ValueError):
+    """An environment variable has a value that can't be used; the text names both."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the app is told from outside.
+
+    Parameters
+    ----------
+    bundle : str
+        A folder, ``s3://BUCKET/models/VERSION``, or ``s3://BUCKET/models/current.json``.
+    engine : str
+        One of `ENGINES`.
+    origins : tuple of str
+        Origins that pages may call the API from; ``("*",)`` for any.
+    cache : Path
+        Folder for files fetched from S3.
+    threads : int
+        CPU threads a request may use, 1 to 64.
+    """
+
+    bundle: str
+    engine: str = "torchscript"
+    origins: tuple[str, ...] = ()
+    cache: Path = Path("/tmp/carvae")  # noqa: S108 - the only writable place in Lambda; contents are verified when read
+    threads: int = 1
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> t.Self:
+        """Read ``CARVAE_*`` and, as the default of ``CARVAE_THREADS``, ``OMP_NUM_THREADS``.
+
+        Raises
+        ------
+        SettingsError
+            If a value is wrong, the bundle is missing, or a ``CARVAE_*`` variable is not one of these.
+        """
+        readers: dict[str, Callable[[str], t.Any]] = {
+            "BUNDLE": _bundle,
+            "ENGINE": _engine,
+            "ORIGINS": _origins,
+            "CACHE": Path,
+            "THREADS": _threads,
+        }
+        given = {name: value for name, value in environment.items() if name.startswith("CARVAE_")}
+        # Other values of it, such as the list "4,2", are meant for other libraries and no error here.
+        if re.fullmatch("[1-9]|[1-5][0-9]|6[0-4]", environment.get("OMP_NUM_THREADS", "")):
+            given.setdefault("CARVAE_THREADS", environment["OMP_NUM_THREADS"])
+        fields: dict[str, t.Any] = {}
+        for name, value in given.items():
+            reader = readers.get(name.removeprefix("CARVAE_"))
+            if reader is None:
+                raise SettingsError(f"{name}={value!r}: no such variable; known are CARVAE_{', CARVAE_'.join(readers)}")
+            try:
+                fields[name.removeprefix("CARVAE_").lower()] = reader(value)
+            except ValueError as error:
+                raise SettingsError(f"{name}={value!r}: expected {error}") from None
+        if "bundle" not in fields:
+            raise SettingsError("CARVAE_BUNDLE is not set: expected the model bundle's folder or s3:// address")
+        return cls(**fields)
+
+
+def _bundle(value: str) -> str:
+    if not value or ("://" in value and not _S3_BUNDLE.fullmatch(value)):
+        raise ValueError("a folder, s3://BUCKET/models/VERSION or s3://BUCKET/models/current.json")
+    return value
+
+
+def _engine(value: str) -> str:
+    if value not in ENGINES:
+        raise ValueError(f"one of {', '.join(ENGINES)}")
+    return value
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    origins = tuple(origin.strip() for origin in value.split(",") if origin.strip())
+    if not all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError("comma-separated origins such as https://cars.example, without a path, or *")
+    return origins
+
+
+def _threads(value: str) -> int:
+    if not re.fullmatch("[0-9]{1,3}", value) or not 1 <= int(value) <= 64:
+        raise ValueError("an integer from 1 to 64")
+    return int(value)

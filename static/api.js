@@ -1,0 +1,92 @@
+/** Requests to the API: retries with back-off, a time limit, and every failure as a sentence that says what to do. */
+
+const BASE = (window.CARVAE_API ?? "").replace(/\/+$/, "");
+const RETRIED = new Set([429, 503]);
+const RETRIES = 5;
+const LONGEST_PAUSE_S = 30;
+const TIME_LIMIT_MS = 60_000;
+
+const ADVICE = {
+  400: "The server did not understand this request. Reload the page and try again.",
+  404: "The server does not know this request: the address in config.js may be wrong.",
+  406: "The server cannot answer in this form. Choose another one.",
+  413: "This picture is too large to send. Choose one under 4.5 MB.",
+  415: "The server cannot read this file as a picture. Choose a JPEG, PNG or WebP.",
+  422: "The server cannot work with this. Change it and try again.",
+  429: "Too many people are asking at once. Wait a minute, then try again.",
+  503: "The model is not available at the moment. Wait a minute, then try again.",
+};
+
+/** A failure that a visitor can do something about: `message` is the sentence to show. */
+export class Problem extends Error {
+  constructor(sentence, status = 0) {
+    super(sentence);
+    this.name = "Problem";
+    this.status = status;
+  }
+}
+
+export const address = (path) => BASE + path;
+
+/**
+ * Send one request, again after 429 and 503.
+ * @param {string} path  from the root of the API
+ * @param {object} options  of fetch; `onWait({status, seconds})` hears of each pause before a retry, `onCold()` of an
+ *   answer that the server had to be woken up for
+ * @returns {Promise<Response>}  an answer with a status of 2xx
+ * @throws {Problem}  for every other end, except an abort by `signal`, which rejects as fetch does
+ */
+export async function request(path, { signal, onWait = () => {}, onCold = () => {}, ...options } = {}) {
+  for (let attempt = 0; ; attempt += 1) {
+    const answer = await send(path, options, signal);
+    if (/\bcold\b/.test(answer.headers.get("Server-Timing"))) onCold();
+    if (answer.ok) return answer;
+    const seconds = pauseBefore(answer, attempt);
+    if (!RETRIED.has(answer.status) || attempt === RETRIES || seconds > LONGEST_PAUSE_S) throw await problem(answer);
+    onWait({ status: answer.status, seconds });
+    await pause(seconds, signal);
+  }
+}
+
+/** The same, for an answer in JSON; `options.json` is sent as the body. */
+export async function requestJson(path, { json, ...options } = {}) {
+  const headers = { Accept: "application/json" };
+  if (json) Object.assign(options, { method: "POST", body: JSON.stringify(json) });
+  if (json) headers["Content-Type"] = "application/json";
+  const answer = await request(path, { headers, ...options });
+  return answer.json();
+}
+
+async function send(path, options, signal) {
+  const limit = AbortSignal.timeout(TIME_LIMIT_MS);
+  try {
+    return await fetch(BASE + path, { ...options, signal: signal ? AbortSignal.any([signal, limit]) : limit });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    if (limit.aborted) throw new Problem("The server has not answered for a minute. Try again later.");
+    if (!navigator.onLine) throw new Problem("You are offline. Try again when the connection is back.");
+    throw new Problem("The server cannot be reached. Check the connection, then try again.");
+  }
+}
+
+/** Seconds to wait: what the server asks for, else 1, 2, 4, 8 ... with jitter so that clients spread out. */
+function pauseBefore(answer, attempt) {
+  const asked = Number.parseFloat(answer.headers.get("Retry-After"));
+  return asked >= 0 ? asked : 2 ** attempt * (0.5 + Math.random());
+}
+
+function pause(seconds, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, seconds * 1000);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+  });
+}
+
+async function problem(answer) {
+  const advice = ADVICE[answer.status] ?? "The server failed, which is not your fault. Try again later.";
+  const body = await answer.json().catch(() => ({}));
+  return new Problem(body.detail ? `${advice} (${body.detail})` : advice, answer.status);
+}

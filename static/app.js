@@ -1,0 +1,105 @@
+/** The page: which view is open, what arrives from outside, how the model is. */
+
+import { address } from "./api.js";
+import { mount } from "./cars.js";
+import { read } from "./links.js";
+import * as morph from "./morph.js";
+import { quiet, tell } from "./notes.js";
+import { firstPicture } from "./pictures.js";
+import * as random from "./random.js";
+import * as reconstruct from "./reconstruct.js";
+import { kept } from "./shelf.js";
+import "./viewer.js";
+
+const $ = window.jQuery;
+const HEALTH_PAUSE_MS = 3000;
+const HEALTH_TRIES = 20;
+const VIEWS = { random, reconstruct, morph };
+
+let open = "";
+
+function route() {
+  const { view, params } = read();
+  if (open && view !== open) leave();
+  for (const name of Object.keys(VIEWS)) {
+    $(`#view-${name}`).prop("hidden", name !== view);
+    $(`.tab[data-view=${name}]`).attr("aria-current", name === view ? "page" : null);
+  }
+  const title = $(`#view-${view} h1`);
+  document.title = `${title.text()} · carvae`;
+  if (open && view !== open) {
+    title[0].focus({ preventScroll: true });
+    scrollTo(0, 0);
+  }
+  open = view;
+  VIEWS[view].show(params);
+}
+
+function leave() {
+  VIEWS[open].hide?.();
+  quiet();
+}
+
+function showShelf() {
+  const cars = kept();
+  $("#shelf").prop("hidden", cars.length === 0);
+  $("#shelf-cars").empty().append(cars.flatMap((car) => mount({ ...car, number: car.name }).get()));
+}
+
+/** A picture dropped or pasted anywhere goes to the view that can use it. */
+function take(file, target) {
+  const slot = $(target).closest("[data-slot]").data("slot");
+  if (open === "morph") return morph.fillSlot(file, slot);
+  if (open !== "reconstruct") location.hash = "#reconstruct";
+  return reconstruct.reconstruct(file);
+}
+
+async function watchHealth(tries = HEALTH_TRIES) {
+  const health = await fetch(address("/health")).then((answer) => answer.json()).catch(() => ({}));
+  const texts = {
+    ready: () => `Model ${health.model.version}`,
+    loading: () => "The model is loading",
+    unavailable: () => "No model to draw with",
+  };
+  $(".lamp").attr("data-state", health.status ?? "unknown");
+  $(".lamp__text").text((texts[health.status] ?? (() => "The server does not answer"))());
+  if (health.model) $(".latent-dim").text(health.model.latent_dim);
+  if (health.status !== "ready" && tries > 1) setTimeout(() => watchHealth(tries - 1), HEALTH_PAUSE_MS);
+}
+
+$(window).on("hashchange", route);
+$(window).on("storage", showShelf);
+$(window).on("offline", () => tell("You are offline. What is on the table stays; new cars need the connection."));
+$(window).on("online", () => { tell("You are online again."); watchHealth(1); });
+$(document).on("shelf", showShelf);
+$(document).on("click", "[data-copy-link]", () => navigator.clipboard.writeText(location.href).then(
+  () => tell("Copied the link. It brings back exactly this."),
+  () => tell("The browser did not allow copying. The link is in the address bar."),
+));
+$(document).on("click", "[data-skip]", (event) => {
+  event.preventDefault();
+  $(`#view-${open} h1`).trigger("focus");
+});
+
+$(document).on("dragover", (event) => {
+  event.preventDefault();
+  $("body").addClass("is-dragging");
+});
+$(document).on("dragleave drop", (event) => {
+  event.preventDefault();
+  if (event.type === "drop" || !event.relatedTarget) $("body").removeClass("is-dragging");
+});
+$(document).on("drop", (event) => {
+  const file = firstPicture(event.originalEvent.dataTransfer);
+  if (file) take(file, event.target);
+  else tell("That was not a file. Save the picture first, then drop it here.");
+});
+$(document).on("paste", (event) => {
+  const file = firstPicture(event.originalEvent.clipboardData);
+  if (file) take(file, event.target);
+});
+
+$("#api-link").attr("href", address("/openapi.json"));
+showShelf();
+route();
+watchHealth();

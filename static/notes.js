@@ -1,0 +1,95 @@
+/** What the page says: progress that can be cancelled, failures that can be tried again, short news. */
+
+import { Problem } from "./api.js";
+
+const $ = window.jQuery;
+const QUIET_MS = 300; // an answer that comes sooner needs no note
+const SLOW_S = 3;
+const NEWS_MS = 7000;
+
+/** The elements of a template, cloned. */
+export const stamp = (name) => $(document.getElementById(`t-${name}`).content.cloneNode(true).children);
+
+/** For screen readers alone. */
+export const say = (text) => $("#say").text(text);
+
+function note(text, { kind = "news", act, label, close } = {}) {
+  const $note = stamp("note").addClass(`note--${kind}`);
+  $note.find(".note__what").text(text);
+  if (kind === "problem") $note.attr("role", "alert");
+  $note.find("[data-note=act]").text(label).prop("hidden", !act).on("click", () => { $note.remove(); act(); });
+  $note.find("[data-note=close]").prop("hidden", !close).on("click", () => $note.remove());
+  return $note.appendTo("#notes");
+}
+
+/** Take back all that is said, except of work still going on. */
+export const quiet = () => $("#notes > :not(.note--busy)").remove();
+
+/** News that goes away by itself. */
+export function tell(text, options = {}) {
+  $("#notes .note--news").remove();
+  const $note = note(text, { ...options, close: true });
+  setTimeout(() => $note.remove(), NEWS_MS);
+}
+
+const running = new Map();
+
+/**
+ * Run one piece of work with a note about it; work of the same key that is still running is given up for it.
+ * @param {string} key
+ * @param {string} doing  "Drawing 12 cars"
+ * @param {function({signal, onWait, onCold}): Promise} work  what it gets goes on to `request`
+ * @returns {Promise<boolean>}  whether it came to its end; a retry from the note is not waited for
+ */
+export async function job(key, doing, work) {
+  running.get(key)?.abort("newer");
+  $(`#notes [data-job=${key}]`).remove();
+  const controller = new AbortController();
+  running.set(key, controller);
+  const again = { act: () => job(key, doing, work), label: "Try again", close: true };
+  const $note = note(doing, { kind: "busy", act: () => controller.abort("cancelled"), label: "Cancel" });
+  const start = performance.now();
+  const stop = clock($note, doing, start);
+  let cold = false;
+  try {
+    const onWait = (wait) => $note.trigger("wait", wait);
+    await work({ signal: controller.signal, onWait, onCold: () => { cold = true; } });
+    const seconds = Math.round((performance.now() - start) / 1000);
+    if (cold && seconds >= SLOW_S) tell(`That took ${seconds} s because the server had been asleep. It is awake now.`);
+    return true;
+  } catch (error) {
+    if (controller.signal.reason === "cancelled") note("Cancelled.", { ...again, kind: "cancelled" }).attr("data-job", key);
+    if (controller.signal.aborted) return false;
+    if (!(error instanceof Problem)) throw error;
+    note(error.message, { ...again, kind: "problem" }).attr("data-job", key);
+    return false;
+  } finally {
+    stop();
+    if (running.get(key) === controller) running.delete(key);
+  }
+}
+
+/** Keeps a note honest about the time that passes; returns what ends it. */
+function clock($note, doing, start) {
+  const $what = $note.find(".note__what");
+  const $seconds = $note.find(".note__seconds");
+  let until = 0;
+  $note.prop("hidden", true);
+  const appear = setTimeout(() => $note.prop("hidden", false), QUIET_MS);
+  $note.on("wait", (event, { status, seconds }) => {
+    until = performance.now() + seconds * 1000;
+    $what.text(status === 429 ? "The server is busy. Asking again in" : "The server is loading its model. Asking again in");
+  });
+  const tick = setInterval(() => {
+    const now = performance.now();
+    const passed = Math.round((now - start) / 1000);
+    if (until > now) return $seconds.text(`${Math.ceil((until - now) / 1000)} s`);
+    if (passed >= SLOW_S) $what.text(`${doing}. The server may have been asleep: waking takes about ten seconds.`);
+    return $seconds.text(`${passed} s`);
+  }, 500);
+  return () => {
+    clearTimeout(appear);
+    clearInterval(tick);
+    $note.remove();
+  };
+}

@@ -1,0 +1,85 @@
+"""A tiny real bundle: traced TorchScript functions of a few lines, with a manifest like an exported one's."""
+
+import hashlib
+import json
+import typing as t
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+SIZE = 32
+GRID = 8
+NOISE = 6
+
+
+class Encoder(nn.Module):
+    """The picture scaled down to 8x8 is its own latent."""
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        mean = F.adaptive_avg_pool2d(images, GRID).flatten(1)
+        return mean, torch.full_like(mean, -4)
+
+
+class Decoder(nn.Module):
+    """The latent scaled up again."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, z: Tensor) -> Tensor:
+        small = z.unflatten(1, (self.channels, GRID, GRID))
+        return F.interpolate(small, size=SIZE, mode="bilinear", align_corners=False).clamp(0, 1)
+
+
+class Prior(nn.Module):
+    """Noise mixed by a fixed random matrix."""
+
+    def __init__(self, latent_dim: int) -> None:
+        super().__init__()
+        weights = torch.randn(NOISE, latent_dim, generator=torch.Generator().manual_seed(0))
+        self.register_buffer("weights", weights)
+
+    def forward(self, noise: Tensor) -> Tensor:
+        return torch.sigmoid(noise @ self.weights)
+
+
+def make(folder: Path, channels: int = 3, version: str = "test-1") -> Path:
+    """Write the bundle into `folder` and return it."""
+    folder.mkdir(parents=True)
+    latent_dim = channels * GRID**2
+    modules: dict[str, tuple[nn.Module, Tensor]] = {
+        "encoder.ts": (Encoder(), torch.zeros(1, channels, SIZE, SIZE)),
+        "decoder.ts": (Decoder(channels), torch.zeros(1, latent_dim)),
+        "prior.ts": (Prior(latent_dim), torch.zeros(1, NOISE)),
+    }
+    for name, (module, example) in modules.items():
+        torch.jit.save(torch.jit.trace(module.eval(), example), folder / name)
+    manifest = {
+        "format": 1,
+        "name": "tiny",
+        "version": version,
+        "created": "2025-01-01T00:00:00Z",
+        "image_size": SIZE,
+        "channels": channels,
+        "latent_dim": latent_dim,
+        "noise_dim": NOISE,
+        "files": {name: checksum((folder / name).read_bytes()) for name in modules},
+        "recipe": {},
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def checksum(data: bytes) -> dict[str, t.Any]:
+    """A manifest's entry of a file."""
+    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def edit_manifest(folder: Path, **changes: t.Any) -> None:
+    """Change keys of the manifest; None removes one."""
+    path = folder / "manifest.json"
+    values = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({key: value for key, value in values.items() if value is not None}))

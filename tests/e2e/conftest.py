@@ -1,0 +1,99 @@
+"""The page in real Chromium, in front of a real server with the tiny bundle."""
+
+import contextlib
+import os
+import shutil
+import threading
+import typing as t
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from waitress.server import create_server
+
+from scripts.serve import Site
+
+STATIC = Path(__file__).parents[2] / "static"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM_ARGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def serve() -> t.Iterator[t.Callable[[Flask], str]]:
+    """Serve an app behind the page's files; returns the address."""
+    servers = []
+
+    def start(app: Flask) -> str:
+        server = create_server(Site(app, STATIC), host="127.0.0.1", port=0)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{server.effective_port}"
+
+    yield start
+    for server, thread in servers:
+        server.trigger.pull_trigger(server.close)  # in its own thread, the only one that may touch its sockets
+        thread.join(10)
+        server.task_dispatcher.shutdown()
+
+
+@pytest.fixture(scope="session")
+def url(serve: t.Callable[[Flask], str], start_app: t.Callable[..., Flask], bundle: Path) -> str:
+    """Address of a server that is ready."""
+    return serve(start_app(bundle))
+
+
+@pytest.fixture(scope="session")
+def browser() -> t.Iterator[Browser]:
+    if CHROMIUM is None:
+        reason = "no chromium, chromium-browser or google-chrome on the PATH"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, url: str) -> t.Iterator[t.Callable[..., Page]]:
+    """Open the page at a hash with options of the browser's context; what it complains about fails the test."""
+    complaints: list[str] = []
+    contexts: list[BrowserContext] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        # Chromium reports every answer of 400 and above by itself; the tests of failures want those.
+        if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
+            complaints.append(f"{message.type}: {message.text}")
+
+    def start(hash_: str = "", *, address: str = url, **options: t.Any) -> Page:
+        context = browser.new_context(**options)
+        contexts.append(context)
+        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("console", listen)
+        page.on("pageerror", lambda error: complaints.append(f"exception: {error}"))
+        page.goto(f"{address}/{hash_}")
+        return page
+
+    yield start
+    for context in contexts:
+        with contextlib.suppress(Exception):
+            context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def page(open_page: t.Callable[..., Page]) -> Page:
+    """The page as a visitor first sees it."""
+    return open_page()

@@ -1,0 +1,94 @@
+"""The page as a whole: policy, weight, small screens, keyboard."""
+
+import re
+import typing as t
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e import visitor
+
+VIEWS = {
+    "random": ("#random?seed=7&count=12", "#random-cars > [data-ref]"),
+    "reconstruct": ("#reconstruct", "#examples img"),
+    "morph": ("#morph?a=7.0&b=7.1&steps=5", "#strip img"),
+}
+
+
+def test_the_policy_allows_no_inline_code_and_no_other_site(page: Page) -> None:
+    policy = page.get_attribute("meta[http-equiv=Content-Security-Policy]", "content") or ""
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    page.evaluate("""() => {
+        window.broken = [];
+        document.addEventListener("securitypolicyviolation", (event) => window.broken.push(event.violatedDirective));
+    }""")
+    visitor.wait_for_cars(page, 12)
+    assert page.evaluate("window.broken") == []
+
+
+def test_the_first_load_is_small_and_comes_from_one_place(page: Page, url: str) -> None:
+    visitor.wait_for_cars(page, 12)
+    loaded = page.evaluate("""() => ["navigation", "resource"].flatMap((kind) => performance.getEntriesByType(kind))
+        .filter(({ name }) => !name.startsWith("data:"))
+        .map(({ name, encodedBodySize }) => [name, encodedBodySize])""")
+    assert {name[: len(url)] for name, _ in loaded} == {url}
+    files = [size for name, size in loaded if not re.search(r"/(random|health)\b", name)]
+    assert len(files) > 10
+    assert sum(files) < 150_000
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_width_scrolls_sideways(open_page: t.Callable[..., Page], view: str) -> None:
+    link, filled = VIEWS[view]
+    page = open_page(link)
+    page.locator(filled).first.wait_for()
+    for width in (360, 390, 768, 1280, 1920):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_nothing_jumps_when_the_cars_arrive(open_page: t.Callable[..., Page], view: str) -> None:
+    link, filled = VIEWS[view]
+    page = open_page(link)
+    page.locator(filled).first.wait_for()
+    shift = page.evaluate("""() => new Promise((resolve) => {
+        new PerformanceObserver((list) => resolve(list.getEntries().reduce((sum, entry) => sum + entry.value, 0)))
+            .observe({ type: "layout-shift", buffered: true });
+        requestAnimationFrame(() => requestAnimationFrame(() => resolve(0)));
+    })""")
+    assert shift < 0.05
+
+
+def test_a_morph_is_made_by_keyboard_alone(page: Page) -> None:
+    visitor.wait_for_cars(page, 12)
+    visitor.tab_to(page, "[data-do=a]")
+    page.keyboard.press("Enter")
+    visitor.tab_to(page, "li:nth-child(2) > .mount__edge > [data-do=b]")
+    page.keyboard.press("Space")
+    visitor.tab_to(page, "[data-note=act]", limit=100)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="One car becomes another")).to_be_focused()
+    expect(page.locator("#frame-number")).to_have_text("1 of 16")
+    visitor.tab_to(page, "#scrubber")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#frame-number")).to_have_text("2 of 16")
+
+
+def test_the_skip_link_leads_to_the_cars(page: Page) -> None:
+    visitor.wait_for_cars(page, 12)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the cars")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Cars nobody has built")).to_be_focused()
+
+
+def test_the_lamp_names_the_model(page: Page) -> None:
+    expect(page.locator(".lamp")).to_have_text("Model test-1")
+
+
+def test_motion_stops_where_the_visitor_wants_none(open_page: t.Callable[..., Page]) -> None:
+    page = open_page("#random?seed=7&count=2", reduced_motion="reduce")
+    visitor.wait_for_cars(page, 2)
+    assert page.evaluate("document.getAnimations().length") == 0

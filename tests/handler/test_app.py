@@ -1,0 +1,217 @@
+import base64
+import io
+import itertools
+import json
+import math
+import typing as t
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from PIL import Image
+from werkzeug.test import TestResponse
+
+from .. import bundles, drawings
+
+LATENT = 3 * bundles.GRID**2
+
+
+def opened(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
+
+
+def from_data_url(url: str) -> Image.Image:
+    return opened(base64.b64decode(url.removeprefix("data:image/png;base64,")))
+
+
+def png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def post(client: FlaskClient, path: str, accept: str = "*/*", **files: bytes) -> TestResponse:
+    data = {name: (io.BytesIO(content), f"{name}.png") for name, content in files.items()}
+    return client.post(path, data=data, headers={"Accept": accept})
+
+
+def test_discovery_links_every_route(client: FlaskClient) -> None:
+    body = client.get("/").json
+    assert body["name"] == "carvae"
+    assert body["model"] == {"name": "tiny", "version": "test-1"}
+    for link in body["links"].values():
+        assert client.options(link).status_code == 200
+
+
+def test_health_describes_the_model(client: FlaskClient) -> None:
+    answer = client.get("/health")
+    assert answer.status_code == 200
+    assert answer.json == {
+        "status": "ready",
+        "engine": "torchscript",
+        "model": {"name": "tiny", "version": "test-1", "image_size": 32, "latent_dim": LATENT},
+    }
+
+
+def test_reconstruct_answers_original_and_reconstruction_in_the_uploads_shape(
+    client: FlaskClient, car_png: bytes
+) -> None:
+    answer = post(client, "/reconstruct", image=car_png)
+    body = answer.json
+    assert answer.headers["Carvae-Model-Version"] == body["model_version"] == "test-1"
+    assert (body["width"], body["height"]) == (32, 21)
+    original, rebuilt = (np.asarray(from_data_url(body[name]), float) / 255 for name in ("original", "reconstruction"))
+    assert original.shape == rebuilt.shape == (21, 32, 3)
+    assert np.abs(original - rebuilt).mean() < 0.15
+    assert body["mse"] == pytest.approx(np.mean((original - rebuilt) ** 2), rel=0.02)
+    assert body["psnr"] == pytest.approx(-10 * math.log10(body["mse"]))
+    assert len(body["latent"]) == LATENT
+
+
+def test_a_perfect_reconstruction_has_a_finite_psnr(client: FlaskClient) -> None:
+    body = post(client, "/reconstruct", image=png(Image.new("RGB", (32, 32), "white"))).json
+    assert body["mse"] == 0
+    assert body["psnr"] == 100
+
+
+@pytest.mark.parametrize(("form", "name"), [("image/png", "PNG"), ("image/webp", "WEBP"), ("image/jpeg", "JPEG")])
+def test_image_forms_hold_the_image_alone(client: FlaskClient, car_png: bytes, form: str, name: str) -> None:
+    rebuilt = post(client, "/reconstruct", form, image=car_png)
+    assert rebuilt.content_type == form
+    assert (opened(rebuilt.data).format, opened(rebuilt.data).size) == (name, (32, 21))
+    drawn = client.get("/random?count=5", headers={"Accept": form})
+    assert (opened(drawn.data).format, opened(drawn.data).size) == (name, (3 * 36 - 4, 2 * 36 - 4))
+    decoded = client.post("/decode", json={"latents": [[0.5] * LATENT]}, headers={"Accept": form})
+    assert (opened(decoded.data).format, opened(decoded.data).size) == (name, (32, 32))
+
+
+@pytest.mark.parametrize("content_type", ["image/png", "image/jpeg", "application/octet-stream"])
+def test_a_raw_body_is_an_upload_too(client: FlaskClient, car_png: bytes, content_type: str) -> None:
+    raw = client.post("/encode", data=car_png, content_type=content_type)
+    assert raw.json == post(client, "/encode", image=car_png).json
+
+
+def test_encode_decode_is_reconstruct(client: FlaskClient, car_png: bytes) -> None:
+    rebuilt = post(client, "/reconstruct", image=car_png).json
+    code = post(client, "/encode", image=car_png).json
+    assert code["mean"] == rebuilt["latent"]
+    assert code["log_variance"] == [-4] * LATENT
+    assert (code["width"], code["height"]) == (32, 21)
+    square = from_data_url(client.post("/decode", json={"latents": [code["mean"]]}).json["images"][0])
+    assert square.crop((0, 5, 32, 26)).tobytes() == from_data_url(rebuilt["reconstruction"]).tobytes()
+
+
+def test_latents_survive_json_exactly(client: FlaskClient, car_png: bytes) -> None:
+    mean = post(client, "/encode", image=car_png).json["mean"]
+    assert [float(str(np.float32(value))) for value in mean] == mean
+
+
+@pytest.mark.parametrize("accept", ["application/json", "image/png", "image/webp"])
+def test_a_seed_gives_the_same_bytes_each_time(client: FlaskClient, accept: str) -> None:
+    first, second = (client.get("/random?count=4&seed=7", headers={"Accept": accept}) for _ in range(2))
+    assert first.data == second.data
+    assert first.headers["Carvae-Seed"] == "7"
+
+
+def test_count_never_changes_the_cars_already_seen(client: FlaskClient) -> None:
+    many = client.get("/random?count=9&seed=123456789012").json["cars"]
+    for count in (1, 2, 5):
+        assert client.get(f"/random?count={count}&seed=123456789012").json["cars"] == many[:count]
+    assert len({car["image"] for car in many}) == 9
+    assert [car["index"] for car in many] == list(range(9))
+
+
+def test_without_a_seed_each_request_draws_its_own_and_says_it(client: FlaskClient) -> None:
+    answers = [client.get("/random") for _ in range(3)]
+    seeds = [answer.json["seed"] for answer in answers]
+    assert len(set(seeds)) == 3
+    for answer, seed in zip(answers, seeds, strict=True):
+        assert answer.headers["Carvae-Seed"] == str(seed)
+        assert 0 <= seed < 2**53
+        assert client.get(f"/random?seed={seed}").json == answer.json
+
+
+def test_temperature_zero_draws_one_car(client: FlaskClient) -> None:
+    body = client.get("/random?count=3&seed=1&temperature=0").json
+    assert body["temperature"] == 0
+    assert len({car["image"] for car in body["cars"]}) == 1
+
+
+@pytest.mark.parametrize("method", ["lerp", "slerp"])
+def test_a_morph_of_two_pictures_ends_in_their_decodes(client: FlaskClient, car_png: bytes, method: str) -> None:
+    other = png(drawings.car(9))
+    body = post(client, f"/interpolate?steps=5&method={method}", start=car_png, end=other).json
+    assert (body["method"], body["steps"]) == (method, 5)
+    assert [frame["lambda"] for frame in body["frames"]] == [0, 0.25, 0.5, 0.75, 1]
+    latents = [post(client, "/encode", image=image).json["mean"] for image in (car_png, other)]
+    assert [body["start"]["latent"], body["end"]["latent"]] == latents
+    decoded = client.post("/decode", json={"latents": latents}).json["images"]
+    assert [body["frames"][0]["image"], body["frames"][-1]["image"]] == decoded
+
+
+def test_a_morph_of_drawn_cars_ends_in_them(client: FlaskClient) -> None:
+    cars = client.get("/random?count=3&seed=5").json["cars"]
+    cool = client.get("/random?count=1&seed=5&temperature=0.5").json["cars"][0]
+    ends = [
+        ({"seed": 5, "index": 2}, cars[2]),
+        ({"latent": cars[1]["latent"]}, cars[1]),
+        ({"seed": 5.0, "index": 0, "temperature": 0.5}, cool),
+    ]
+    for (start, first), (end, last) in itertools.pairwise(ends):
+        frames = client.post("/interpolate?steps=3", json={"start": start, "end": end}).json["frames"]
+        assert [frames[0]["image"], frames[-1]["image"]] == [first["image"], last["image"]]
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "frames", "size"),
+    [
+        ("image/png", "PNG", 1, (6 * 36 - 4, 32)),
+        ("image/gif", "GIF", 6, (32, 32)),
+        ("image/webp", "WEBP", 6, (32, 32)),
+    ],
+)
+def test_a_morph_as_strip_or_animation(
+    client: FlaskClient, form: str, name: str, frames: int, size: tuple[int, int]
+) -> None:
+    ends = {"start": {"seed": 1, "index": 0}, "end": {"seed": 1, "index": 1}}
+    answer = client.post("/interpolate?steps=6", json=ends, headers={"Accept": form})
+    image = opened(answer.data)
+    assert answer.content_type == form
+    assert (image.format, getattr(image, "n_frames", 1), image.size) == (name, frames, size)
+
+
+def test_timings_are_told_and_a_cold_start_once(
+    start_app: t.Callable[..., Flask], bundle: Path, car_png: bytes
+) -> None:
+    client = start_app(bundle).test_client()
+    assert "Server-Timing" not in client.get("/health").headers
+    first, second = (post(client, "/reconstruct", image=car_png).headers["Server-Timing"] for _ in range(2))
+    assert 'cold;desc="cold start";dur=' in first
+    assert "cold" not in second
+    for name in ("decode", "model", "encode"):
+        assert f"{name};dur=" in second
+
+
+def test_a_greyscale_model_is_served_too(start_app: t.Callable[..., Flask], tmp_path: Path, car_png: bytes) -> None:
+    client = start_app(bundles.make(tmp_path / "grey", channels=1)).test_client()
+    body = post(client, "/reconstruct", image=car_png).json
+    assert from_data_url(body["reconstruction"]).mode == "L"
+    for form in ("image/png", "image/webp", "image/jpeg"):
+        assert opened(client.get("/random?count=2", headers={"Accept": form}).data).height == 32
+    ends = {"start": {"seed": 1, "index": 0}, "end": {"seed": 1, "index": 1}}
+    for form in ("image/png", "image/webp", "image/gif"):
+        assert client.post("/interpolate", json=ends, headers={"Accept": form}).status_code == 200
+
+
+def test_an_answer_fits_into_lambdas_six_megabytes(client: FlaskClient) -> None:
+    assert len(client.get("/random?count=64").data) * 4 / 3 < 6_000_000
+
+
+def test_the_description_is_served(client: FlaskClient) -> None:
+    answer = client.get("/openapi.json")
+    assert answer.content_type == "application/json"
+    assert json.loads(answer.data)["openapi"].startswith("3.1")

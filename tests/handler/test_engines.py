@@ -1,0 +1,80 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handler import engines
+from handler.bundle import Bundle, BundleError
+
+from .. import bundles
+
+LATENT = 3 * bundles.GRID**2
+
+
+def load(folder: Path) -> engines.Engine:
+    return engines.load("torchscript", Bundle.open(str(folder), folder), 1)
+
+
+@pytest.fixture(scope="module")
+def engine(bundle: Path) -> engines.Engine:
+    return load(bundle)
+
+
+def test_shapes_and_types(engine: engines.Engine) -> None:
+    mean, log_variance = engine.encode(np.zeros((3, 3, 32, 32), np.float32))
+    images = engine.decode(np.zeros((3, LATENT), np.float32))
+    latents = engine.prior(np.zeros((3, bundles.NOISE), np.float32))
+    assert [array.shape for array in (mean, log_variance, images, latents)] == [
+        (3, LATENT),
+        (3, LATENT),
+        (3, 3, 32, 32),
+        (3, LATENT),
+    ]
+    assert {array.dtype for array in (mean, log_variance, images, latents)} == {np.dtype(np.float32)}
+
+
+def test_a_row_does_not_depend_on_its_neighbours(engine: engines.Engine) -> None:
+    noise = np.random.default_rng(0).standard_normal((5, bundles.NOISE)).astype(np.float32)
+    together = engine.decode(engine.prior(noise))
+    for index in range(5):
+        np.testing.assert_array_equal(engine.decode(engine.prior(noise[index : index + 1]))[0], together[index])
+
+
+def replace(folder: Path, name: str, data: bytes) -> None:
+    """Replace a file and its checksum."""
+    (folder / name).write_bytes(data)
+    files = {path.name: bundles.checksum(path.read_bytes()) for path in folder.glob("*.ts")}
+    bundles.edit_manifest(folder, files=files)
+
+
+def test_a_file_that_is_no_torchscript_is_named(own_bundle: Path) -> None:
+    replace(own_bundle, "prior.ts", b"no zip archive")
+    with pytest.raises(BundleError, match=r"prior\.ts: not TorchScript"):
+        load(own_bundle)
+
+
+def test_a_file_missing_in_the_manifest_is_named(own_bundle: Path) -> None:
+    bundles.edit_manifest(own_bundle, files={})
+    with pytest.raises(BundleError, match=r"files has no 'encoder.ts'"):
+        load(own_bundle)
+
+
+def test_functions_in_each_others_place_are_refused(own_bundle: Path) -> None:
+    replace(own_bundle, "decoder.ts", (own_bundle / "prior.ts").read_bytes())
+    with pytest.raises(BundleError, match="the model fails on arrays of the manifest's sizes"):
+        load(own_bundle)
+
+
+def test_another_shape_than_the_manifests_is_refused(own_bundle: Path) -> None:
+    bundles.edit_manifest(own_bundle, image_size=64)
+    with pytest.raises(BundleError, match=r"the decoder's image is float32 \(1, 3, 32, 32\); the manifest says"):
+        load(own_bundle)
+
+
+def test_only_the_chosen_engines_library_is_imported() -> None:
+    # In a process of its own, as the tests themselves import torch.
+    check = "import sys, handler.app; print({'torch', 'boto3', 'model', 'torchvision'} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"
