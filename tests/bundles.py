@@ -51,12 +51,14 @@ def make(folder: Path, channels: int = 3, version: str = "test-1") -> Path:
     folder.mkdir(parents=True)
     latent_dim = channels * GRID**2
     modules: dict[str, tuple[nn.Module, Tensor]] = {
-        "encoder.ts": (Encoder(), torch.zeros(1, channels, SIZE, SIZE)),
-        "decoder.ts": (Decoder(channels), torch.zeros(1, latent_dim)),
-        "prior.ts": (Prior(latent_dim), torch.zeros(1, NOISE)),
+        "encoder": (Encoder(), torch.zeros(1, channels, SIZE, SIZE)),
+        "decoder": (Decoder(channels), torch.zeros(1, latent_dim)),
+        "prior": (Prior(latent_dim), torch.zeros(1, NOISE)),
     }
     for name, (module, example) in modules.items():
-        torch.jit.save(torch.jit.trace(module.eval(), example), folder / name)
+        torch.jit.save(torch.jit.trace(module.eval(), example), folder / f"{name}.ts")
+        arguments = {"input_names": ["rows"], "dynamic_axes": {"rows": {0: "N"}}}
+        torch.onnx.export(module, (example,), str(folder / f"{name}.onnx"), dynamo=False, opset_version=20, **arguments)
     manifest = {
         "format": 1,
         "name": "tiny",
@@ -66,7 +68,7 @@ def make(folder: Path, channels: int = 3, version: str = "test-1") -> Path:
         "channels": channels,
         "latent_dim": latent_dim,
         "noise_dim": NOISE,
-        "files": {name: checksum((folder / name).read_bytes()) for name in modules},
+        "files": {path.name: checksum(path.read_bytes()) for path in sorted(folder.iterdir())},
         "recipe": {},
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))

@@ -2,6 +2,7 @@ import hashlib
 import json
 import pathlib
 
+import onnxruntime
 import pytest
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,9 @@ def tiny_release() -> release.Release:
 def test_a_bundle_holds_what_its_manifest_says(tmp_path: pathlib.Path) -> None:
     export.write_bundle(tiny_release(), "tiny-1", "# Card\n", tmp_path / "bundle")
     manifest = json.loads((tmp_path / "bundle" / "manifest.json").read_text())
-    assert set(manifest["files"]) == {"encoder.ts", "decoder.ts", "prior.ts", "MODEL_CARD.md"}
+    assert set(manifest["files"]) == {
+        f"{name}.{kind}" for name in ("encoder", "decoder", "prior") for kind in ("ts", "onnx")
+    } | {"MODEL_CARD.md"}
     for name, entry in manifest["files"].items():
         content = (tmp_path / "bundle" / name).read_bytes()
         assert (hashlib.sha256(content).hexdigest(), len(content)) == (entry["sha256"], entry["bytes"])
@@ -44,6 +47,17 @@ def test_traced_functions_give_what_the_networks_give(tmp_path: pathlib.Path) ->
     assert torch.allclose(log_variance, expected[1], atol=1e-4)
 
 
+@pytest.mark.parametrize("batch", [1, 16])
+def test_onnx_gives_what_torchscript_gives(batch: int, tmp_path: pathlib.Path) -> None:
+    export.write_bundle(tiny_release(), "tiny-1", "", tmp_path / "bundle")
+    noise = torch.randn(batch, 10)
+    for name, argument in (("prior", noise), ("decoder", torch.randn(batch, TINY.latent_dim))):
+        session = onnxruntime.InferenceSession(tmp_path / "bundle" / f"{name}.onnx")
+        (result,) = session.run(None, {session.get_inputs()[0].name: argument.numpy()})
+        expected = torch.jit.load(tmp_path / "bundle" / f"{name}.ts")(argument)
+        assert torch.allclose(torch.from_numpy(result), expected, atol=1e-4)
+
+
 class BatchOfTwo(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         return z.reshape(2, -1)
@@ -57,14 +71,18 @@ class Drifting(nn.Module):
         return z + self.calls * 1e-3
 
 
-def test_a_function_that_needs_its_batch_size_is_refused() -> None:
-    with pytest.raises(ValueError, match="batch size 1"):
+def test_a_function_that_needs_its_batch_size_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ValueError, match="traced function fails at batch size 1"):
         export.trace("decoder", BatchOfTwo(), (3,))
+    with pytest.raises(ValueError, match="ONNX function fails at batch size 1"):
+        export.write_onnx("decoder", BatchOfTwo(), (3,), tmp_path / "decoder.onnx")
 
 
-def test_a_function_that_differs_from_its_trace_is_refused() -> None:
+def test_a_function_that_differs_from_its_export_is_refused(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match=r"decoder: traced and eager differ by 0\.001"):
         export.trace("decoder", Drifting(), (3,))
+    with pytest.raises(ValueError, match="decoder: ONNX and eager differ"):
+        export.write_onnx("decoder", Drifting(), (3,), tmp_path / "decoder.onnx")
 
 
 def test_only_a_bundle_is_replaced(tmp_path: pathlib.Path) -> None:

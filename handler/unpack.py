@@ -1,0 +1,80 @@
+"""Shared libraries that travel compressed: unpacked to the temporary folder and loaded before ``import torch``.
+
+PyTorch's libraries alone are larger than the code of a Lambda function may be. ``scripts/package.py`` puts them into
+the function as zstd pieces beside an ``index.json``; where there is no such folder, torch is installed whole and
+nothing is done here.
+"""
+
+import concurrent.futures
+import ctypes
+import fcntl
+import json
+import os
+import tempfile
+import typing as t
+from pathlib import Path
+
+PACKED = Path(__file__).parent.parent / "libraries"
+
+
+def load_libraries(packed: Path = PACKED) -> None:
+    """Unpack what an earlier start has not, then load the libraries in the order of their dependencies.
+
+    The dynamic linker takes a library that is loaded already for any later one that needs its name, so torch finds
+    these although they don't lie beside it.
+
+    Raises
+    ------
+    OSError
+        If the temporary folder is full or not ours, or a library doesn't load.
+    """
+    if not packed.is_dir():
+        return
+    index = json.loads((packed / "index.json").read_text())
+    folder = _own_folder(index["key"])
+    # Held until all is there, let go by the system if we are killed: a second start waits instead of unpacking too,
+    # for which the disk has no room.
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for name, pieces in index["packed"].items():
+            _unpack(packed / f"{name}.zst", folder / name, pieces)
+    for name in index["load"]:
+        ctypes.CDLL(str(folder / name if name in index["packed"] else packed.parent / "torch/lib" / name))
+
+
+def _own_folder(key: str) -> Path:
+    """The folder for these very libraries; another build's have another key."""
+    folder = Path(tempfile.gettempdir(), f"carvae-{key}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise PermissionError(f"{folder} belongs to another user, who could change what is loaded from it")
+    return folder
+
+
+def _unpack(source: Path, target: Path, pieces: t.Sequence[tuple[int, int]]) -> None:
+    """Write `target`, complete or not at all, from `pieces`: (packed, unpacked) sizes in bytes, in order."""
+    if target.exists():
+        return
+    from backports import zstd
+
+    partial = target.with_suffix(".part")
+    partial.touch(0o600)
+
+    def write(read_at: int, size: int, write_at: int) -> None:
+        with source.open("rb") as file:
+            file.seek(read_at)
+            data = zstd.decompress(file.read(size))  # its own checksum is verified on the way
+        with partial.open("r+b") as file:
+            file.seek(write_at)
+            file.write(data)
+
+    jobs = []
+    read_at = write_at = 0
+    # zstd and the system calls let other threads run, so two cores take half the time.
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for size, unpacked in pieces:
+            jobs.append(pool.submit(write, read_at, size, write_at))
+            read_at, write_at = read_at + size, write_at + unpacked
+    for job in jobs:
+        job.result()
+    partial.replace(target)
