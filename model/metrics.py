@@ -3,9 +3,10 @@
 import dataclasses
 import math
 
-import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+
+from . import generation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Reconstruction:
         95 % interval of that mean, half its width, from the spread over images.
     ssim
         Structural similarity (Wang et al. 2004) with torchmetrics' defaults, at most 1.
+    ms_ssim, ms_ssim_low
+        Multi-scale SSIM, mean and 5th percentile; None for images too small for it.
     sharpness
         Gradient energy of the reconstructions over that of the originals; 1 is as sharp.
     """
@@ -30,6 +33,8 @@ class Reconstruction:
     psnr: float
     psnr_interval: float
     ssim: float
+    ms_ssim: float | None
+    ms_ssim_low: float | None
     sharpness: float
 
 
@@ -46,6 +51,7 @@ def reconstruction(decoded: Tensor, originals: Tensor) -> Reconstruction:
     # Image by image: the PSNR of a set is not the mean of its images' PSNRs.
     psnr = peak_signal_noise_ratio(decoded, originals, data_range=1.0, dim=(1, 2, 3), reduction="none")
     ssim = structural_similarity_index_measure(decoded, originals, data_range=1.0)
+    multiscale = generation.ms_ssim(decoded, originals) if originals.shape[2] >= generation.MS_SSIM_SIDE else None
     if not isinstance(ssim, Tensor):
         raise TypeError("torchmetrics answered with a contrast map nobody asked for")
     return Reconstruction(
@@ -53,6 +59,8 @@ def reconstruction(decoded: Tensor, originals: Tensor) -> Reconstruction:
         psnr=float(psnr.mean()),
         psnr_interval=1.96 * float(psnr.std(unbiased=False)) / math.sqrt(len(originals)),
         ssim=float(ssim),
+        ms_ssim=None if multiscale is None else float(multiscale.mean()),
+        ms_ssim_low=None if multiscale is None else float(multiscale.quantile(0.05)),
         sharpness=float(gradient_energy(decoded) / gradient_energy(originals).clamp(min=1e-12)),
     )
 
@@ -60,11 +68,3 @@ def reconstruction(decoded: Tensor, originals: Tensor) -> Reconstruction:
 def gradient_energy(images: Tensor) -> Tensor:
     """Mean squared difference between neighbouring pixels, a scalar."""
     return (images.diff(dim=2).square().mean() + images.diff(dim=3).square().mean()) / 2
-
-
-def contact_pairs(originals: Tensor, decoded: Tensor, columns: int) -> Tensor:
-    """Rows of originals above their reconstructions, one image ``(C, H, W)``; a remainder of a row is left out."""
-    rows = []
-    for start in range(0, len(originals) - columns + 1, columns):
-        rows += [torch.cat(list(images[start : start + columns]), 2) for images in (originals, decoded)]
-    return torch.cat(rows, 1)

@@ -1,9 +1,9 @@
-"""Score a bundle's reconstructions on photographs it was not trained on.
+"""Score a bundle on photographs it was not trained on; docs/evaluation.md says how.
 
     python scripts/evaluate.py --bundle build/bundle --data PHOTOGRAPHS --split test
 
-PHOTOGRAPHS has a splits.csv (columns file and split); images are scored apart by the folder they lie in. Prints PSNR
-and SSIM, writes them as JSON, and originals above reconstructions as a picture beside it.
+PHOTOGRAPHS has a splits.csv (columns file and split); images are scored apart by the folder they lie in. Prints the
+scores and writes them as JSON, with a page of pictures beside it. --samples 0 scores reconstructions only.
 """
 
 import argparse
@@ -11,17 +11,23 @@ import dataclasses
 import json
 import pathlib
 import sys
+import typing as t
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 from tqdm import tqdm
 
-from handler import engines
+from handler import engines, latents
 from handler.bundle import Bundle, BundleError
-from model import metrics, preparation
+from handler.settings import ENGINES
+from model import evaluation, generation, metrics, preparation
+
+SEED = 7
+PATHS = 64
 
 
 def main() -> int:
@@ -29,60 +35,139 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--bundle", default="build/bundle", help="bundle folder (%(default)s)")
+    parser.add_argument("--engine", choices=ENGINES, default="torchscript", help="(%(default)s)")
     parser.add_argument("--data", type=pathlib.Path, required=True, help="photographs with their splits.csv")
-    parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="(%(default)s)")
+    parser.add_argument("--split", choices=("val", "test"), default="test", help="(%(default)s)")
+    parser.add_argument("--samples", type=int, default=2048, help="random cars to score (%(default)s)")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/evaluation.json"), help="(%(default)s)")
-    parser.add_argument("--limit", type=int, default=0, help="score only the first images of each folder")
     args = parser.parse_args()
     try:
-        bundle = Bundle.open(args.bundle, pathlib.Path("build/cache"))
-        engine = engines.load("torchscript", bundle, torch.get_num_threads())
-        sources = [source for source in preparation.find_sources([args.data]) if source.split == args.split]
-        if not sources:
-            raise ValueError(f"{args.data}: no image of split {args.split!r} in a splits.csv")
-        groups: dict[str, list[preparation.Source]] = {}
-        for source in sources:
-            groups.setdefault(str(pathlib.PurePosixPath(source.name).parent), []).append(source)
-        results, pictures = {}, []
-        for group, members in sorted(groups.items()):
-            originals, decoded = reconstruct(bundle, engine, members[: args.limit or None], group)
-            results[group] = dataclasses.asdict(metrics.reconstruction(decoded, originals))
-            spread = np.linspace(0, len(originals) - 1, min(12, len(originals))).round().astype(int)
-            pictures.append(metrics.contact_pairs(originals[spread], decoded[spread], len(spread)))
+        report, sheet = evaluate(args)
     except BundleError as error:
         print(f"evaluate: {args.bundle}: {error}", file=sys.stderr)
         return 1
     except (ValueError, OSError) as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 1
-    print(f"{'':8}  images  PSNR dB       SSIM   sharpness")
-    for group, row in results.items():
-        print(
-            f"{group:8}  {row['images']:6}  {row['psnr']:.2f} ± {row['psnr_interval']:.2f}  {row['ssim']:.3f}  "
-            f"{row['sharpness']:.2f}"
-        )
+    print_report(report)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    report = {"bundle": bundle.manifest.version, "split": args.split, "reconstruction": results}
     args.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    width = min(picture.shape[2] for picture in pictures)
-    sheet = torch.cat([picture[:, :, :width] for picture in pictures], 1)
     picture = args.out.with_suffix(".png")
     Image.fromarray((sheet.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)).save(picture)
     print(f"{args.out} and {picture}")
     return 0
 
 
-def reconstruct(
-    bundle: Bundle, engine: engines.Engine, sources: list[preparation.Source], label: str
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Photographs letterboxed on white and their reconstructions, ``(N, 3, S, S)`` in [0, 1]."""
-    originals, decoded = [], []
-    for source in tqdm(sources, desc=label, unit="image", file=sys.stderr):
-        square = preparation.to_square(preparation.decode(source.read()), bundle.manifest.image_size)
-        pixels = np.asarray(square, np.float32).transpose(2, 0, 1)[None] / 255
-        originals.append(torch.from_numpy(pixels))
-        decoded.append(torch.from_numpy(engine.decode(engine.encode(pixels)[0])))
-    return torch.cat(originals), torch.cat(decoded)
+def evaluate(args: argparse.Namespace) -> tuple[dict[str, t.Any], Tensor]:
+    """All scores, and the page of pictures ``(3, H, W)``."""
+    bundle = Bundle.open(args.bundle, pathlib.Path("build/cache"))
+    engine = engines.load(args.engine, bundle, torch.get_num_threads())
+    size = bundle.manifest.image_size
+    sources = preparation.find_sources([args.data])
+    members = [source for source in sources if source.split == args.split]
+    if not members:
+        raise ValueError(f"{args.data}: no image of split {args.split!r} in a splits.csv")
+    groups: dict[str, list[preparation.Source]] = {}
+    for source in members:
+        groups.setdefault(str(pathlib.PurePosixPath(source.name).parent), []).append(source)
+
+    report: dict[str, t.Any] = {"bundle": bundle.manifest.version, "split": args.split, "reconstruction": {}}
+    originals, codes, rows = [], [], []
+    for group, chosen in sorted(groups.items()):
+        images = photographs(chosen, size, group)
+        mean = torch.cat([torch.from_numpy(engine.encode(image.numpy())[0]) for image in images.split(1)])
+        decoded = decode(engine, mean)
+        report["reconstruction"][group] = dataclasses.asdict(metrics.reconstruction(decoded, images))
+        some = spread(len(images), 16)
+        rows += [row(images[some]), row(decoded[some])]
+        originals.append(images)
+        codes.append(mean)
+    if args.samples:
+        training = [source for source in sources if source.split == "train"]
+        real = torch.cat(originals)
+        train = photographs([training[i] for i in spread(len(training), max(len(real), 2048))], size, "train")
+        report |= {"seed": SEED} | generate(bundle, engine, args.samples, real, train, torch.cat(codes), rows)
+    width = min(part.shape[2] for part in rows)
+    return report, torch.cat([part[:, :, :width] for part in rows], 1)
+
+
+def generate(
+    bundle: Bundle, engine: engines.Engine, count: int, real: Tensor, train: Tensor, codes: Tensor, rows: list[Tensor]
+) -> dict[str, t.Any]:
+    """Scores of random cars and of paths between the codes; appends pictures to ``rows``."""
+    noise = np.concatenate([latents.noise(SEED, index, bundle.manifest.noise_dim) for index in range(count)])
+    samples = decode(engine, torch.from_numpy(engine.prior(noise)))
+    features = generation.features(real)
+    paths = torch.randperm(len(codes), generator=torch.Generator().manual_seed(SEED))[: 2 * PATHS]
+    start, end = codes[paths[: len(paths) // 2]], codes[paths[len(paths) // 2 : len(paths) // 2 * 2]]
+    result: dict[str, t.Any] = {
+        "real against real": dataclasses.asdict(evaluation.distances(train, real, features)),
+        "random": dataclasses.asdict(evaluation.distances(samples, real, features)),
+        "reconstructions": dataclasses.asdict(evaluation.distances(decode(engine, codes), real, features)),
+    }
+    for name in ("lerp", "slerp"):
+        between = numpy_path(getattr(latents, name))
+        scores = evaluation.interpolation(start, end, lambda z: decode(engine, z), between, real, features)
+        result[name] = dataclasses.asdict(scores)
+    shown = samples[:16]
+    rows += [row(samples[first : first + 16]) for first in range(0, min(64, count), 16)]
+    rows += [row(shown), row(train[evaluation.nearest(shown, train)])]
+    return result
+
+
+def numpy_path(between: t.Callable[..., t.Any]) -> evaluation.Interpolate:
+    return lambda one, other, share: torch.from_numpy(between(one.numpy(), other.numpy(), share))
+
+
+def photographs(sources: list[preparation.Source], size: int, label: str) -> Tensor:
+    """Letterboxed on white, ``(N, 3, S, S)`` in [0, 1]."""
+    squares = [
+        np.asarray(preparation.to_square(preparation.decode(source.read()), size), np.float32)
+        for source in tqdm(sources, desc=label, unit="image", file=sys.stderr)
+    ]
+    return torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).contiguous() / 255
+
+
+def decode(engine: engines.Engine, codes: Tensor) -> Tensor:
+    return torch.from_numpy(engine.decode(np.ascontiguousarray(codes.numpy())))
+
+
+def spread(available: int, wanted: int) -> list[int]:
+    """Evenly spaced indices."""
+    return [int(index) for index in np.linspace(0, available - 1, min(wanted, available)).round()]
+
+
+def row(images: Tensor) -> Tensor:
+    """Images side by side, ``(3, S, N · S)``."""
+    return torch.cat(list(images), 2)
+
+
+def print_report(report: dict[str, t.Any]) -> None:
+    print(f"{'reconstruction':20} images  PSNR dB       SSIM   MS-SSIM (5th percentile)  sharpness")
+    for group, scores in report["reconstruction"].items():
+        psnr = f"{scores['psnr']:.2f} ± {scores['psnr_interval']:.2f}"
+        multiscale = "" if scores["ms_ssim"] is None else f"{scores['ms_ssim']:.3f} ({scores['ms_ssim_low']:.3f})"
+        print(
+            f"{group:20} {scores['images']:6}  {psnr}  {scores['ssim']:.3f}  {multiscale:24}  {scores['sharpness']:.2f}"
+        )
+    if "random" not in report:
+        return
+    against = f"against the {report['split']} split"
+    print(f"\n{against:20} images  SWD x 1e3  precision recall density coverage  MS-SSIM of pairs")
+    sets = {name: report[name] for name in ("real against real", "reconstructions", "random")}
+    sets |= {f"midpoints, {name}": report[name]["midpoints"] for name in ("lerp", "slerp")}
+    for name, scores in sets.items():
+        near = scores["neighbourhood"]
+        print(
+            f"{name:20} {scores['images']:6}  {scores['sliced_wasserstein']:9.1f}  {near['precision']:9.2f} "
+            f"{near['recall']:6.2f} {near['density']:7.2f} {near['coverage']:8.2f}  {scores['ms_ssim']:.3f}"
+        )
+    for name in ("lerp", "slerp"):
+        path = report[name]
+        print(
+            f"{name}: largest step {path['largest_jump']:.1f} times the median, paths with one above 3: "
+            f"{path['jumps']:.0%}; midpoints {path['from_cross_fade']:.4f} from a cross-fade"
+        )
 
 
 if __name__ == "__main__":

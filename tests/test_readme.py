@@ -32,6 +32,7 @@ ELSEWHERE = {
 SHORTER = {
     "scripts/train.py": ["--data.limit=16", "--data.batch_size=8", "--trainer.max_epochs=1"],
     "scripts/export.py": ["--axes=8", "--components=2"],
+    "scripts/evaluate.py": ["--samples=16"],
 }
 
 
