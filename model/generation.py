@@ -17,6 +17,7 @@ DIRECTIONS = 512
 
 #: Scales of MS-SSIM that 128 px leave room for: the first four of the original five, their weights made to sum to 1.
 MS_SSIM_WEIGHTS = (0.0517, 0.3295, 0.3462, 0.2726)
+MS_SSIM_SIDE = 96
 
 _BLUR = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
 

@@ -12,6 +12,9 @@ from .losses import LossConfig, Posterior
 from .networks import Decoder, Encoder, NetworkConfig
 from .optimizers import OptimizerConfig
 
+#: What training logs: ``<name>_step`` every so many steps (Lightning's ``log_every_n_steps``), ``<name>_epoch`` means.
+LOGGED = ("loss", "reconstruction", "kl", "psnr")
+
 
 class VAE(L.LightningModule):
     """Encoder, decoder and objective of one recipe."""
@@ -36,6 +39,8 @@ class VAE(L.LightningModule):
         self.encoder = Encoder(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.decoder = Decoder(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.skipped_steps = 0
+        self._sums = torch.zeros(len(LOGGED))
+        self._images = 0
         self._buffers_before = {name: buffer.clone() for name, buffer in self.named_buffers()}
 
     def elbo(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -48,18 +53,21 @@ class VAE(L.LightningModule):
         return decoded, reconstruction, kl
 
     def training_step(self, batch: Tensor, batch_index: int) -> Tensor:
-        generator = data.step_generator(self.seed, self.global_step, self.global_rank, 0)
-        noise = torch.randn(len(batch), self.network.latent_dim, generator=generator).to(self.device)
+        # Drawn for the batch of all processes, of which each takes its rows: their number changes no result.
+        generator = data.step_generator(self.seed, self.global_step, 0, 0)
+        processes = self.trainer.world_size
+        whole = torch.randn(processes * len(batch), self.network.latent_dim, generator=generator)
+        noise = whole[self.global_rank :: processes].to(self.device)
         decoded, reconstruction, kl = self.elbo(batch, noise)
-        beta = self.loss.beta_at(self.global_step)
-        loss = reconstruction + beta * kl
-        values = {
-            "loss": loss.detach(),
-            "reconstruction": reconstruction.detach(),
-            "kl": kl.detach(),
-            "psnr": losses.psnr(decoded.detach(), batch).mean(),
-        }
-        self.log_dict(values, prog_bar=True, on_step=True, on_epoch=True)
+        loss = reconstruction + self.loss.beta_at(self.global_step) * kl
+        with torch.no_grad():
+            values = torch.stack((loss, reconstruction, kl, losses.psnr(decoded, batch).mean())).detach()
+            self._sums += len(batch) * values
+            self._images += len(batch)
+        # One entry in so many steps, and means over the epoch: logging each step costs a tenth of a small network's.
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if every and (self.global_step + 1) % every == 0:
+            self.log_dict({f"{name}_step": value for name, value in zip(LOGGED, values, strict=True)}, prog_bar=True)
         # Per pixel, so that one learning rate and one clipping norm suit every image size.
         return loss / batch[0].numel()
 
@@ -89,8 +97,13 @@ class VAE(L.LightningModule):
         for name, buffer in self.named_buffers():
             buffer.copy_(self._buffers_before[name])
 
+    def on_train_epoch_start(self) -> None:
+        self._sums, self._images = torch.zeros(len(LOGGED), device=self.device), 0
+
     def on_train_epoch_end(self) -> None:
-        self.log("skipped_steps", float(self.skipped_steps))
+        means = self._sums / max(self._images, 1)
+        self.log_dict({f"{name}_epoch": mean for name, mean in zip(LOGGED, means, strict=True)}, sync_dist=True)
+        self.log("skipped_steps", float(self.skipped_steps), sync_dist=True)
 
     def configure_optimizers(self) -> t.Any:
         return optimizers.build(self.optimizer, self.parameters(), int(self.trainer.estimated_stepping_batches))

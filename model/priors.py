@@ -66,8 +66,12 @@ class GaussianMixture(Prior):
         return self.origin + (self.means[component] + within) @ self.axes
 
 
-def fit_gaussian_mixture(codes: Array, axes: int = 160, components: int = 24, seed: int = 0) -> GaussianMixture:
+def fit_gaussian_mixture(
+    codes: Array, axes: int | None = None, components: int | None = None, seed: int = 0
+) -> GaussianMixture:
     """Fit the mixture to codes ``(N, D)`` by expectation maximisation on their principal axes.
+
+    Left to itself it takes 160 axes and 24 components, or as many as there are codes for: three an axis and component.
 
     Raises
     ------
@@ -77,6 +81,10 @@ def fit_gaussian_mixture(codes: Array, axes: int = 160, components: int = 24, se
     from sklearn.decomposition import PCA
     from sklearn.mixture import GaussianMixture as Mixture
 
+    if axes is None:
+        axes = max(1, min(160, codes.shape[1], len(codes) // 3))
+    if components is None:
+        components = max(1, min(24, len(codes) // (3 * axes)))
     if len(codes) < 2 * components or min(codes.shape) < axes:
         raise ValueError(f"{len(codes)} codes of {codes.shape[1]} numbers are too few for {components} x {axes} axes")
     pca = PCA(axes, random_state=seed).fit(codes)
@@ -98,12 +106,18 @@ def fit_gaussian_mixture(codes: Array, axes: int = 160, components: int = 24, se
 
 
 def principal_directions(codes: Array, count: int = 8) -> list[dict[str, t.Any]]:
-    """The ``count`` directions of largest variance: unit vectors with their standard deviations."""
+    """The ``count`` directions of largest variance: unit vectors with the codes' mean and deviation along them."""
     from sklearn.decomposition import PCA
 
     pca = PCA(min(count, *codes.shape), random_state=0).fit(codes)
     return [
-        {"name": f"direction {number}", "sd": round(float(variance) ** 0.5, 5), "vector": axis.round(5).tolist()}
+        {
+            "name": f"direction {number}",
+            "sd": round(float(variance) ** 0.5, 5),
+            "mean": round(float(pca.mean_ @ axis), 5),
+            # In double precision, or the rounded numbers would be written with all of their digits.
+            "vector": axis.astype(np.float64).round(5).tolist(),
+        }
         for number, (axis, variance) in enumerate(zip(pca.components_, pca.explained_variance_, strict=True), start=1)
     ]
 

@@ -9,13 +9,22 @@ import lightning as L
 import torch
 from jsonargparse import ActionConfigFile
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
-from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint, WeightAveraging
+from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    TQDMProgressBar,
+    WeightAveraging,
+)
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor
 
+from . import smoke
 from .data import ImageData
 from .module import VAE
+from .reports import Report
 
 RUNS = pathlib.Path("runs")
 
@@ -61,6 +70,8 @@ class RecipeCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: t.Any) -> None:
         self.config = parser.parse_args(args)
+        if self.config.smoke:
+            smoke.shrink(self.config, RUNS)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument("--name", type=str, default="carvae", help="names the run's folder, runs/NAME")
@@ -68,6 +79,8 @@ class RecipeCLI(LightningCLI):
         parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
         parser.add_argument("--ema_decay", type=float, default=0.0, help="decay a step of averaged weights; 0: none")
         parser.add_argument("--early_stopping", type=int, default=0, help="epochs without a better val_loss; 0: never")
+        parser.add_argument("--report_every", type=int, default=0, help="epochs between reports; 0: a tenth of the run")
+        parser.add_argument("--smoke", action="store_true", help="try the recipe on a few drawn images; exports, too")
         parser.link_arguments("seed_everything", "model.seed")
         parser.link_arguments("seed_everything", "data.seed")
         parser.set_defaults({"seed_everything": 0})
@@ -89,7 +102,11 @@ class RecipeCLI(LightningCLI):
                 save_last=True,
                 enable_version_counter=False,
             ),
+            Report(self.out, config.report_every),
         ]
+        if config.trainer.enable_progress_bar is not False:
+            # Drawing the bar at each step costs a small network several per cent of its time.
+            callbacks.append(TQDMProgressBar(refresh_rate=20))
         if config.ema_decay:
             callbacks.append(WeightAveraging(avg_fn=averaging(config.ema_decay), use_buffers=True))
         if config.early_stopping:

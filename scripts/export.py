@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 from model import data, export, preparation, priors, release
 
 
-def main() -> int:
+def main(arguments: t.Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -29,10 +29,10 @@ def main() -> int:
     parser.add_argument("out", type=pathlib.Path, metavar="OUT", help="bundle folder to write")
     parser.add_argument("--data", type=pathlib.Path, help="prepared data to fit the prior to")
     parser.add_argument("--prior", choices=("mixture", "normal"), default="mixture", help="(%(default)s)")
-    parser.add_argument("--axes", type=int, default=160, help="principal axes of the mixture (%(default)s)")
-    parser.add_argument("--components", type=int, default=24, help="Gaussians in the mixture (%(default)s)")
+    parser.add_argument("--axes", type=int, help="principal axes of the mixture (at most 160)")
+    parser.add_argument("--components", type=int, help="Gaussians in the mixture (at most 24)")
     parser.add_argument("--release", type=pathlib.Path, help="write the released weights to this file, too")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     try:
         if args.weights.suffix == ".ckpt":
             model = from_checkpoint(args)
@@ -60,12 +60,16 @@ def from_checkpoint(args: argparse.Namespace) -> release.Release:
     network, encoder, decoder, training = release.load_checkpoint(args.weights)
     folder = args.data or pathlib.Path(training["data"].get("folder", ""))
     print(f"encoding the training images of {folder}", file=sys.stderr)
-    codes = release.encode_all(encoder, data.open_split(folder, "train"))
+    images = data.open_split(folder, "train")
+    # Mirrored images too, where training mirrored them.
+    codes = release.encode_all(encoder, images, training["data"].get("flip", True))
     print(f"fitting the prior to {len(codes)} codes", file=sys.stderr)
     prior: priors.Prior = priors.StandardNormal(network.latent_dim)
     if args.prior == "mixture":
         prior = priors.fit_gaussian_mixture(codes, args.axes, args.components)
-    card = json.loads((folder / preparation.CARD).read_text(encoding="utf-8"))
+    card = {"source": "MNIST", "images": len(images)}
+    if (folder / preparation.CARD).is_file():
+        card = json.loads((folder / preparation.CARD).read_text(encoding="utf-8"))
     facts = {
         "name": args.weights.resolve().parent.parent.name,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

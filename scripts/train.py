@@ -4,7 +4,11 @@
     python scripts/train.py --recipe model/recipes/carvae.yaml --resume
     python scripts/train.py --recipe model/recipes/carvae.yaml --data.batch_size 16 --trainer.max_epochs 2
 
-Checkpoints and logs go to runs/NAME; Ctrl-C stops after a last checkpoint's epoch, --resume goes on from there.
+    python scripts/train.py --recipe model/recipes/carvae.yaml --smoke
+
+Checkpoints, logs and the report go to runs/NAME; Ctrl-C stops after a last checkpoint's epoch, --resume goes on from
+there.
+--smoke tries the recipe in seconds: a few drawn images, two epochs, report and bundle in runs/NAME-smoke.
 """
 
 import pathlib
@@ -13,15 +17,18 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from model.training import train
+from scripts import export
 
 
 def main() -> int:
     try:
-        train(sys.argv[1:])
+        cli = train(sys.argv[1:])
     except (ValueError, FileNotFoundError) as error:
         print(f"train: {error}", file=sys.stderr)
         return 1
-    return 0
+    if not cli.config.smoke:
+        return 0
+    return export.main([str(cli.out / "checkpoints" / "last.ckpt"), str(cli.out / "bundle")])
 
 
 if __name__ == "__main__":

@@ -37,3 +37,11 @@ def test_directions_are_unit_vectors_by_falling_deviation() -> None:
     directions = priors.principal_directions(two_clouds(), 3)
     assert [np.linalg.norm(direction["vector"]) for direction in directions] == pytest.approx([1, 1, 1], abs=1e-3)
     assert directions[0]["sd"] >= directions[1]["sd"] >= directions[2]["sd"]
+
+
+def test_directions_tell_where_the_middle_of_the_codes_lies() -> None:
+    codes = two_clouds()
+    for direction in priors.principal_directions(codes, 3):
+        along = codes @ np.array(direction["vector"])
+        assert along.mean() == pytest.approx(direction["mean"], abs=1e-3)
+        assert along.std(ddof=1) == pytest.approx(direction["sd"], rel=1e-3)
