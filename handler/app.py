@@ -20,6 +20,9 @@ from .settings import Settings
 #: Largest request body: what is left of Lambda's 6 MB after base64.
 MAX_BODY = 4_500_000
 
+#: Most directions that are told: more sliders than that are no help to anybody.
+MAX_DIRECTIONS = 8
+
 OPENAPI = Path(__file__).parent.parent / "static" / "openapi.json"
 
 api = Blueprint("api", __name__)
@@ -54,7 +57,7 @@ def discover() -> Response:
     """Say what this is and where everything else is."""
     loader = _loader()
     loader.poke()
-    names = ("health", "openapi.json", "reconstruct", "random", "interpolate", "encode", "decode")
+    names = ("health", "openapi.json", "reconstruct", "random", "interpolate", "encode", "decode", "directions")
     return as_json(
         {
             "name": "carvae",
@@ -94,7 +97,8 @@ def openapi() -> Response:
 def reconstruct() -> Response:
     """Rebuild an uploaded car from its latent."""
     form = choose(JSON, *images.FORMS)
-    inputs.check_query()
+    inputs.check_query("image")
+    inline = _inline()
     data = inputs.upload("image")
     model = _model()
     upload = _read(data, model, "image")
@@ -109,8 +113,8 @@ def reconstruct() -> Response:
         body = {
             "width": upload.width,
             "height": upload.height,
-            "original": images.data_url(images.picture(original)),
-            "reconstruction": images.data_url(images.picture(rebuilt)),
+            "original": images.data_url(images.picture(original), inline),
+            "reconstruction": images.data_url(images.picture(rebuilt), inline),
             "mse": mse,
             "psnr": -10 * math.log10(max(mse, 1e-10)),  # a perfect copy would be infinite, which JSON hasn't
             "latent": numbers(mean[0]),
@@ -122,7 +126,8 @@ def reconstruct() -> Response:
 def random() -> Response:
     """Draw cars that never existed."""
     form = choose(JSON, *images.FORMS)
-    inputs.check_query("count", "seed", "temperature")
+    inputs.check_query("count", "seed", "temperature", "image")
+    inline = _inline()
     count = inputs.integer("count", 1, inputs.MAX_COUNT, 1)
     # From the operating system: a generator's state may have been restored from a snapshot that others share.
     seed = inputs.integer("seed", 0, MAX_SEED, secrets.randbelow(MAX_SEED + 1))
@@ -138,7 +143,7 @@ def random() -> Response:
                 "seed": seed,
                 "temperature": temperature,
                 "cars": [
-                    {"index": index, "image": images.data_url(car), "latent": numbers(latents[index])}
+                    {"index": index, "image": images.data_url(car, inline), "latent": numbers(latents[index])}
                     for index, car in enumerate(pictures)
                 ],
             }
@@ -154,7 +159,8 @@ def random() -> Response:
 def interpolate() -> Response:
     """Morph one car into another."""
     form = choose(JSON, "image/png", "image/webp", "image/gif")
-    inputs.check_query("steps", "method")
+    inputs.check_query("steps", "method", "image")
+    inline = _inline()
     steps = inputs.integer("steps", 2, 32, 8)
     method = inputs.choice("method", METHODS)
     start, end = _ends()
@@ -173,7 +179,7 @@ def interpolate() -> Response:
             "method": method,
             "steps": steps,
             "frames": [
-                {"lambda": float(share), "image": images.data_url(frame)}
+                {"lambda": float(share), "image": images.data_url(frame, inline)}
                 for share, frame in zip(shares, pictures, strict=True)
             ],
             "start": {"latent": numbers(ends[0][0])},
@@ -205,7 +211,8 @@ def encode() -> Response:
 def decode() -> Response:
     """Turn latents into cars."""
     form = choose(JSON, *images.FORMS)
-    inputs.check_query()
+    inputs.check_query("image")
+    inline = _inline()
     body = inputs.json_object("latents")
     model = _model()
     latents = inputs.vectors("latents", body["latents"], model.manifest.latent_dim)
@@ -214,8 +221,22 @@ def decode() -> Response:
     with timed("encode"):
         pictures = [images.picture(car) for car in cars]
         if form == JSON:
-            return _answer({"images": [images.data_url(car) for car in pictures]}, form, model)
+            return _answer({"images": [images.data_url(car, inline) for car in pictures]}, form, model)
         return _answer(images.encode(images.grid(pictures), form), form, model)
+
+
+@api.get("/directions")
+def directions() -> Response:
+    """List the ways along which cars differ most."""
+    choose(JSON)
+    inputs.check_query()
+    model = _model()
+    widest = model.manifest.directions[:MAX_DIRECTIONS]
+    listed = [
+        {"name": each.name, "sd": each.sd, "mean": each.mean, "vector": numbers(np.array(each.vector, np.float32))}
+        for each in widest
+    ]
+    return _answer({"directions": listed}, JSON, model)
 
 
 def _loader() -> Loader:
@@ -230,6 +251,11 @@ def _model() -> Model:
         loader.cold = False
         g.timings["cold"] = model.seconds * 1000
     return model
+
+
+def _inline() -> str:
+    """What images inside JSON are to be encoded with."""
+    return images.INLINE[inputs.choice("image", images.INLINE)]
 
 
 def _describe(model: Model | None, *fields: str) -> dict[str, t.Any] | None:

@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import json
 import logging
+import math
 import re
 import secrets
 import typing as t
@@ -16,6 +17,7 @@ log = logging.getLogger("carvae")
 MANIFEST = "manifest.json"
 POINTER = "current.json"
 MANIFEST_LIMIT = 4_000_000
+MAX_DIRECTIONS = 64
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
@@ -85,6 +87,26 @@ class Bucket:
 
 
 @dataclasses.dataclass(frozen=True)
+class Direction:
+    """A way through latent space that the codes of cars spread along.
+
+    Parameters
+    ----------
+    name : str
+        What to call it.
+    sd, mean : float
+        Standard deviation and mean of the codes along it.
+    vector : tuple of float
+        D numbers, of length 1.
+    """
+
+    name: str
+    sd: float
+    mean: float
+    vector: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class Manifest:
     """What ``manifest.json`` says of the bundle; keys that serving has no use for are left out.
 
@@ -100,6 +122,8 @@ class Manifest:
         Lengths of a latent vector and of the noise that the prior turns into one.
     files : mapping of str to (str, int)
         SHA-256 and length in bytes of each file.
+    directions : tuple of Direction
+        The widest first; none where the manifest names none.
     """
 
     name: str
@@ -109,6 +133,7 @@ class Manifest:
     latent_dim: int
     noise_dim: int
     files: Mapping[str, tuple[str, int]]
+    directions: tuple[Direction, ...] = ()
 
     @classmethod
     def parse(cls, data: bytes) -> t.Self:
@@ -124,14 +149,17 @@ class Manifest:
         values = _json_object(MANIFEST, data)
         _field(values, "format", lambda v: _is_int(v, 1, 1), "1")
         files = _field(values, "files", lambda v: isinstance(v, dict), "an object")
+        latent_dim = _field(values, "latent_dim", lambda v: _is_int(v, 1, 65536), "an integer, 1 to 65536")
+        directions = _field({"directions": []} | values, "directions", _is_short_list, f"at most {MAX_DIRECTIONS}")
         return cls(
             name=_field(values, "name", lambda v: isinstance(v, str) and 0 < len(v) <= 100, "a short text"),
             version=_version(MANIFEST, values),
             image_size=_field(values, "image_size", lambda v: _is_int(v, 16, 1024), "an integer, 16 to 1024"),
             channels=_field({"channels": 3} | values, "channels", lambda v: _is_int(v, 1, 3) and v != 2, "1 or 3"),
-            latent_dim=_field(values, "latent_dim", lambda v: _is_int(v, 1, 65536), "an integer, 1 to 65536"),
+            latent_dim=latent_dim,
             noise_dim=_field(values, "noise_dim", lambda v: _is_int(v, 1, 65536), "an integer, 1 to 65536"),
             files={name: _file(name, entry) for name, entry in files.items()},
+            directions=tuple(_direction(place, entry, latent_dim) for place, entry in enumerate(directions)),
         )
 
 
@@ -246,6 +274,15 @@ def _is_int(value: object, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
+def _is_finite(value: object) -> t.TypeGuard[float]:
+    # Bounded before it is a float: JSON's integers have no end.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -1e6 <= value <= 1e6
+
+
+def _is_short_list(value: object) -> bool:
+    return isinstance(value, list) and len(value) <= MAX_DIRECTIONS
+
+
 def _version(name: str, values: Mapping[str, t.Any]) -> str:
     version = values.get("version")
     if not isinstance(version, str) or not _VERSION.fullmatch(version):
@@ -261,3 +298,23 @@ def _file(name: str, entry: object) -> tuple[str, int]:
         if isinstance(sha256, str) and _SHA256.fullmatch(sha256) and _is_int(length, 1, 2**31):
             return sha256, t.cast(int, length)
     raise BundleError(f"{MANIFEST}: files[{name!r}] is {str(entry)[:120]}; expected sha256 in hex and bytes")
+
+
+def _direction(place: int, entry: object, dim: int) -> Direction:
+    where = f"{MANIFEST}: directions[{place}]"
+    if not isinstance(entry, dict):
+        raise BundleError(f"{where} is {str(entry)[:80]!r}; expected an object")
+    name, sd, mean, vector = (entry.get(key) for key in ("name", "sd", "mean", "vector"))
+    if not isinstance(name, str) or not 0 < len(name) <= 100:
+        raise BundleError(f"{where}: name is {str(name)[:80]!r}; expected a short text")
+    if not _is_finite(sd) or sd <= 0:
+        raise BundleError(f"{where}: sd is {str(sd)[:80]!r}; expected a number above 0")
+    if "mean" not in entry:
+        mean = 0  # bundles that were made before it was written
+    if not _is_finite(mean):
+        raise BundleError(f"{where}: mean is {str(mean)[:80]!r}; expected a number")
+    if not isinstance(vector, list) or len(vector) != dim or not all(map(_is_finite, vector)):
+        raise BundleError(f"{where}: vector is {str(vector)[:80]!r}; expected {dim} numbers")
+    if not 0.99 < math.hypot(*vector) < 1.01:
+        raise BundleError(f"{where}: vector has length {math.hypot(*vector):.3g}; expected 1")
+    return Direction(name, float(sd), float(mean), tuple(map(float, vector)))

@@ -41,7 +41,8 @@ def load(name: str, bundle: Bundle, threads: int) -> Engine:
     BundleError
         If a file is missing, is not what the manifest says, or computes something of another shape.
     """
-    engine: Engine = {"torchscript": TorchScript, "onnx": OnnxRuntime}[name](bundle, threads)
+    kinds: dict[str, t.Callable[[Bundle, int], Engine]] = {"torchscript": TorchScript, "onnx": OnnxRuntime}
+    engine = kinds[name](bundle, threads)
     _warm(engine, bundle)
     return engine
 

@@ -45,6 +45,9 @@ FORMS: dict[str, dict[str, t.Any]] = {
     "image/jpeg": {"format": "JPEG", "quality": 92},
 }
 
+#: What images inside JSON may be encoded with, by the names that a query has for them.
+INLINE = {"png": "image/png", "webp": "image/webp"}
+
 # Imported by name above, so that the first request doesn't pay for it and no other decoder is ever reachable.
 _PLUGINS = (
     JpegImagePlugin.JpegImageFile,
@@ -186,9 +189,9 @@ def animate(frames: Sequence[Image.Image], form: str) -> bytes:
     return buffer.getvalue()
 
 
-def data_url(image: Image.Image) -> str:
-    """Encode as PNG inside a ``data:`` address."""
-    return "data:image/png;base64," + base64.b64encode(encode(image, "image/png")).decode()
+def data_url(image: Image.Image, form: str) -> str:
+    """Encode as `form`, a key of `FORMS`, inside a ``data:`` address."""
+    return f"data:{form};base64," + base64.b64encode(encode(image, form)).decode()
 
 
 def _format(data: bytes) -> str:

@@ -1,22 +1,27 @@
-"""Take the README's picture of the page, from a server that runs already.
+"""Take the README's pictures of the page, one of them animated, from a server that runs already.
 
     python scripts/screenshots.py http://127.0.0.1:8000
 
-It needs Chromium or Chrome on the PATH. The cars of a seed change with the model, so take it again after a release.
+It needs Chromium or Chrome on the PATH. The cars of a seed change with the model, so take them again after a release.
 """
 
 import argparse
+import io
 import pathlib
 import shutil
 import sys
 
-from playwright.sync_api import Error, Page, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SEED = 7
 CARS = 12
-PICKED = {"a": 1, "b": 4}  # cars that get the pencil marks
+PICKED = {"a": 1, "b": 4}  # cars that get the pencil marks, and are morphed
+FRAMES = 16
+FRAME_MS = 120
+END_MS = 900
 
 
 def main() -> int:
@@ -24,41 +29,62 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("url", nargs="?", default="http://127.0.0.1:8000", help="address of the page (%(default)s)")
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs/images/page.png", help="PNG (%(default)s)")
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs/images", help="folder (%(default)s)")
     args = parser.parse_args()
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
         return _fail(f"found none of {', '.join(BROWSERS)} on the PATH")
     try:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        _take(browser, args.url.rstrip("/"), args.out)
+        args.out.mkdir(parents=True, exist_ok=True)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=program, args=["--headless", "--no-sandbox"])
+            for name, take in (("page.png", _sheet), ("morph.webp", _morph)):
+                (args.out / name).write_bytes(take(browser, args.url.rstrip("/")))
+                print(args.out / name)
+            browser.close()
     except OSError as error:
         return _fail(f"{args.out}: {error.strerror}")
     except Error as error:
         return _fail(f"{args.url}: {error.message.splitlines()[0]}")
-    print(args.out)
     return 0
 
 
-def _take(browser: str, url: str, out: pathlib.Path) -> None:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=["--headless", "--no-sandbox"])
-        page = chromium.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light", reduced_motion="reduce")
-        page.goto(f"{url}/#random?seed={SEED}&count={CARS}")
-        _pick(page)
-        # The table's lower edge, whatever its height: no part of a car is cut off.
-        box = page.locator("#view-random .table").bounding_box() or {"y": 0, "height": 780}
-        page.set_viewport_size({"width": 1280, "height": round(box["y"] + box["height"]) + 28})
-        page.screenshot(path=out)
-        chromium.close()
+def _open(browser: Browser, address: str, width: int) -> Page:
+    page = browser.new_page(
+        viewport={"width": width, "height": 800}, color_scheme="light", reduced_motion="reduce", device_scale_factor=1
+    )
+    page.goto(address)
+    return page
 
 
-def _pick(page: Page) -> None:
+def _sheet(browser: Browser, url: str) -> bytes:
+    """The page with a sheet of cars, two of them picked."""
+    page = _open(browser, f"{url}/#random?seed={SEED}&count={CARS}", 1280)
     page.locator("#random-cars > [data-ref]").nth(CARS - 1).wait_for()
     for mark, index in PICKED.items():
         page.locator(f"#random-cars [data-do={mark}]").nth(index).click()
     page.get_by_role("button", name="Dismiss").click()
     page.mouse.move(0, 0)
+    # The table's lower edge, whatever its height: no part of a car is cut off.
+    box = page.locator("#view-random .table").bounding_box() or {"y": 0, "height": 780}
+    page.set_viewport_size({"width": 1280, "height": round(box["y"] + box["height"]) + 28})
+    return page.screenshot()
+
+
+def _morph(browser: Browser, url: str) -> bytes:
+    """The morph between the two, there and back."""
+    a, b = (f"{SEED}.{index}" for index in PICKED.values())
+    page = _open(browser, f"{url}/#morph?a={a}&b={b}&steps={FRAMES}", 960)
+    frames = []
+    for number in range(1, FRAMES + 1):
+        expect(page.locator("#frame-number")).to_have_text(f"{number} of {FRAMES}")
+        frames.append(Image.open(io.BytesIO(page.locator(".morph").screenshot())).convert("RGB"))
+        page.locator("#step-forward").evaluate("button => button.click()")  # no focus, no pointer in the picture
+    buffer = io.BytesIO()
+    durations = [END_MS, *[FRAME_MS] * (FRAMES - 2), END_MS, *[FRAME_MS] * (FRAMES - 2)]
+    frames += frames[-2:0:-1]
+    frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], duration=durations, loop=0, quality=80)
+    return buffer.getvalue()
 
 
 def _fail(reason: str) -> int:

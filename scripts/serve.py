@@ -11,9 +11,11 @@ import errno
 import logging
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import typing as t
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -23,6 +25,7 @@ from waitress.server import create_server
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 from whitenoise import WhiteNoise
+from whitenoise.compress import Compressor
 
 from handler.app import create_app
 from handler.loading import Loader
@@ -70,11 +73,22 @@ def _serve(listener: socket.socket, bundle: str) -> str | None:
     if loader.model is None:
         return "there is no model to serve" if loader.detail else f"{bundle}: not loaded after two minutes"
     host, port = listener.getsockname()[:2]
-    server = create_server(Site(app, ROOT / "static"), sockets=[listener], ident="carvae")
     manifest = loader.model.manifest
-    print(f"{manifest.name} {manifest.version} on http://{host}:{port} (Ctrl-C ends it)", flush=True)
-    server.run()
+    with tempfile.TemporaryDirectory(prefix="carvae-") as folder:
+        site = Site(app, compress(ROOT / "static", pathlib.Path(folder)))
+        server = create_server(site, sockets=[listener], ident="carvae")
+        print(f"{manifest.name} {manifest.version} on http://{host}:{port} (Ctrl-C ends it)", flush=True)
+        server.run()
     return None
+
+
+def compress(files: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
+    """Copy the page's files, beside each its compressed twin where that is smaller; returns their folder."""
+    shutil.copytree(files, folder, dirs_exist_ok=True)
+    compressor = Compressor(quiet=True, use_brotli=False)
+    for path in [path for path in folder.rglob("*") if path.is_file() and compressor.should_compress(path.name)]:
+        list(compressor.compress(str(path)))
+    return folder
 
 
 class Site:
@@ -99,14 +113,20 @@ class Site:
             accept = parse_accept_header(environ.get("HTTP_ACCEPT"), MIMEAccept)
             if accept.quality("text/html") > accept.quality("application/json"):
                 environ["PATH_INFO"] = "/index.html"
+            return self._files(environ, _chosen_by_accept(start_response))
         return self._files(environ, start_response)
+
+
+def _chosen_by_accept(start_response: t.Any) -> t.Any:
+    def start(status: str, headers: list[tuple[str, str]], exc_info: t.Any = None) -> t.Any:
+        return start_response(status, [*headers, ("Vary", "Accept")], exc_info)
+
+    return start
 
 
 def _add_headers(headers: t.Any, path: str, url: str) -> None:
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "no-referrer"
-    if url == "/index.html":
-        headers["Vary"] = "Accept"
 
 
 def _port(text: str) -> int:

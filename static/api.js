@@ -28,6 +28,9 @@ export class Problem extends Error {
 
 export const address = (path) => BASE + path;
 
+/** A path whose answer holds pictures: as WebP, an eighth of the bytes that PNG takes. */
+export const pictured = (path, query = {}) => `${path}?${new URLSearchParams({ ...query, image: "webp" })}`;
+
 /**
  * Send one request, again after 429 and 503.
  * @param {string} path  from the root of the API
@@ -40,6 +43,8 @@ export async function request(path, { signal, onWait = () => {}, onCold = () => 
   for (let attempt = 0; ; attempt += 1) {
     const answer = await send(path, options, signal);
     if (/\bcold\b/.test(answer.headers.get("Server-Timing"))) onCold();
+    const version = answer.headers.get("Carvae-Model-Version");
+    if (version) window.jQuery(document).trigger("model", version);
     if (answer.ok) return answer;
     const seconds = pauseBefore(answer, attempt);
     if (!RETRIED.has(answer.status) || attempt === RETRIES || seconds > LONGEST_PAUSE_S) throw await problem(answer);

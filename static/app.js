@@ -2,7 +2,8 @@
 
 import { address } from "./api.js";
 import { mount } from "./cars.js";
-import { read } from "./links.js";
+import { isOther, meet, read } from "./links.js";
+import * as mix from "./mix.js";
 import * as morph from "./morph.js";
 import { quiet, tell } from "./notes.js";
 import { firstPicture } from "./pictures.js";
@@ -14,12 +15,13 @@ import "./viewer.js";
 const $ = window.jQuery;
 const HEALTH_PAUSE_MS = 3000;
 const HEALTH_TRIES = 20;
-const VIEWS = { random, reconstruct, morph };
+const VIEWS = { random, reconstruct, morph, mix };
 
 let open = "";
+let linkModel = ""; // what the open link was made with
 
 function route() {
-  const { view, params } = read();
+  const { view, params, model } = read();
   if (open && view !== open) leave();
   for (const name of Object.keys(VIEWS)) {
     $(`#view-${name}`).prop("hidden", name !== view);
@@ -32,6 +34,8 @@ function route() {
     scrollTo(0, 0);
   }
   open = view;
+  linkModel = model;
+  compareModels();
   VIEWS[view].show(params);
 }
 
@@ -67,7 +71,18 @@ async function watchHealth(tries = HEALTH_TRIES) {
   if (health.status !== "ready" && tries > 1) setTimeout(() => watchHealth(tries - 1), HEALTH_PAUSE_MS);
 }
 
+/** A link may come from before the model was changed: its numbers then mean other cars. */
+function compareModels() {
+  if (!isOther(linkModel)) return;
+  tell(`This link was made with model ${linkModel}. The present one draws other cars from it.`, { lasting: true });
+  linkModel = "";
+}
+
 $(window).on("hashchange", route);
+$(document).on("model", (event, version) => {
+  meet(version);
+  compareModels();
+});
 $(window).on("storage", showShelf);
 $(window).on("offline", () => tell("You are offline. What is on the table stays; new cars need the connection."));
 $(window).on("online", () => { tell("You are online again."); watchHealth(1); });

@@ -3,10 +3,10 @@
  * what it is called, what stands on its mount, and its latent where an answer brought it along.
  */
 
-import { requestJson } from "./api.js";
+import { pictured, requestJson } from "./api.js";
 import { go, latentReference, parseReference, seedReference } from "./links.js";
 import { say, stamp, tell } from "./notes.js";
-import { canCopy, copy, dataUrlToBlob, save } from "./pictures.js";
+import { canCopy, copy, save, toPng } from "./pictures.js";
 import { isKept, toggleKept } from "./shelf.js";
 
 const $ = window.jQuery;
@@ -28,12 +28,11 @@ export async function resolve(ref, context) {
   const origin = parseReference(ref);
   if (!origin) return null;
   if (origin.latent) {
-    const { images } = await requestJson("/decode", { json: { latents: [origin.latent] }, ...context });
+    const { images } = await requestJson(pictured("/decode"), { json: { latents: [origin.latent] }, ...context });
     return { ...latentCar(origin.latent, images[0], "Car from a link"), ref };
   }
   const { seed, index, temperature } = origin;
-  const query = new URLSearchParams({ count: index + 1, seed, temperature });
-  const answer = await requestJson(`/random?${query}`, context);
+  const answer = await requestJson(pictured("/random", { count: index + 1, seed, temperature }), context);
   return seededCar(seed, temperature, answer.cars[index]);
 }
 
@@ -99,12 +98,10 @@ const DEEDS = {
       tell("This browser does not let the page store anything, so nothing can be kept.");
     }
   },
-  like(car) {
-    $("dialog[open]").each((_, dialog) => dialog.close());
-    go("random", { like: car.ref, count: 12 });
-  },
-  save: (car) => save(dataUrlToBlob(car.image), fileName(car)),
-  copy: (car) => copy(dataUrlToBlob(car.image)).then(
+  like: (car) => go("random", { like: car.ref, count: 12 }),
+  mix: (car) => go("mix", { car: car.ref }),
+  save: async (car) => save(await toPng(car.image), fileName(car)),
+  copy: (car) => copy(car.image).then(
     () => tell("Copied the picture."),
     () => tell("The browser did not allow copying. Download the picture instead."),
   ),

@@ -1,11 +1,17 @@
-/** The address names what is on the table: `#view?key=value&...`; cars travel as references. */
+/**
+ * The address names what is on the table: `#view?key=value&...&model=version`. Cars travel as references, which
+ * another model draws as other cars.
+ */
 
-const VIEWS = ["random", "reconstruct", "morph"];
+const VIEWS = ["random", "reconstruct", "morph", "mix"];
 
-/** What the address asks for. */
+let answering = ""; // version of the model that answers
+
+/** What the address asks for, and the version of the model that it was made with. */
 export function read() {
   const [view, query] = location.hash.slice(1).split("?");
-  return { view: VIEWS.includes(view) ? view : VIEWS[0], params: Object.fromEntries(new URLSearchParams(query)) };
+  const { model = "", ...params } = Object.fromEntries(new URLSearchParams(query));
+  return { view: VIEWS.includes(view) ? view : VIEWS[0], params, model };
 }
 
 /** `#view?...`, leaving out what has no value. */
@@ -20,12 +26,25 @@ export function format(view, params = {}) {
  * names the view alone (going back to it would only lead here again), or on demand.
  */
 export function write(view, params, { replace = false } = {}) {
-  const hash = format(view, params);
+  const present = read();
+  const hash = format(view, { ...params, model: answering || present.model });
   window.jQuery(`.tab[data-view=${view}]`).attr("href", hash);
-  if (hash === location.hash || read().view !== view) return;
+  if (present.view !== view || format(view, params) === format(view, present.params)) return;
   const bare = !location.hash.includes("?");
   history[replace || bare ? "replaceState" : "pushState"](null, "", hash);
 }
+
+/** Note the model that answers, and put it into an address that names none. */
+export function meet(version) {
+  const { view, params, model } = read();
+  answering = version;
+  if (model || !location.hash.includes("?")) return;
+  history.replaceState(null, "", format(view, { ...params, model: version }));
+  window.jQuery(`.tab[data-view=${view}]`).attr("href", location.hash);
+}
+
+/** Whether a version is another one than that of the model that answers. */
+export const isOther = (version) => Boolean(version && answering && version !== answering);
 
 /** Go to a state as a click on a link would. */
 export function go(view, params) {

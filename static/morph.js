@@ -1,10 +1,10 @@
 /** The cars between two cars: frames fetched once, then played and scrubbed in the browser. */
 
-import { request, requestJson } from "./api.js";
+import { pictured, request, requestJson } from "./api.js";
 import { pick, picked, resolve, seededCar } from "./cars.js";
-import { parseReference, write } from "./links.js";
+import { go, latentReference, parseReference, write } from "./links.js";
 import { job, say, stamp, tell } from "./notes.js";
-import { copy, dataUrlToBlob, firstPicture, save } from "./pictures.js";
+import { copy, firstPicture, save, toPng } from "./pictures.js";
 import { freshSeed } from "./random.js";
 import { encode } from "./reconstruct.js";
 
@@ -13,6 +13,7 @@ const FRAME_MS = 90;
 const STRIP_FRAMES = 9;
 
 let frames = [];
+let latents = []; // of A and B
 let onTable = ""; // what the frames were made from
 let playing = 0;
 let startAt = 0; // the frame that a link asks for, until there are frames
@@ -43,7 +44,7 @@ export const hide = () => pause();
 function twoNewCars() {
   return job("ends", "Drawing two cars", async (context) => {
     const seed = freshSeed();
-    const { cars } = await requestJson(`/random?count=2&seed=${seed}`, context);
+    const { cars } = await requestJson(pictured("/random", { count: 2, seed }), context);
     [picked.a, picked.b] = cars.map((car) => seededCar(seed, 1, car));
     $(document).trigger("picked");
   });
@@ -61,8 +62,9 @@ async function morph() {
   onTable = wanted;
   if (!picked.a || !picked.b) return;
   await job("morph", `Drawing ${steps()} frames`, async (context) => {
-    const answer = await requestJson(path(), { json: ends(), ...context });
+    const answer = await requestJson(pictured("/interpolate", way()), { json: ends(), ...context });
     onTable = wanted;
+    latents = [answer.start.latent, answer.end.latent];
     setFrames(answer.frames);
     see(startAt);
     startAt = 0;
@@ -70,7 +72,7 @@ async function morph() {
   }).then((done) => { if (!done && onTable === wanted) onTable = ""; });
 }
 
-const path = () => `/interpolate?${new URLSearchParams({ steps: steps(), method: method() })}`;
+const way = () => ({ steps: steps(), method: method() });
 const end = (car) => (car.latent && car.ref.startsWith("z") ? { latent: car.latent } : parseReference(car.ref));
 const ends = () => ({ start: end(picked.a), end: end(picked.b) });
 const address = (how) => write("morph", { ...options(), at: (frames.length ? at() : startAt) || undefined }, how);
@@ -127,18 +129,32 @@ function moveTo(place) {
 
 function download(form) {
   const name = `carvae-morph-${method()}`;
-  if (form === "frame") return save(dataUrlToBlob(frames[at()].image), `${name}-${at() + 1}`);
+  if (form === "mix") return go("mix", { car: latentReference(latentAt(frames[at()].lambda)) });
+  if (form === "frame") return toPng(frames[at()].image).then((blob) => save(blob, `${name}-${at() + 1}`));
   if (form === "copy") {
-    return copy(dataUrlToBlob(frames[at()].image)).then(
+    return copy(frames[at()].image).then(
       () => tell("Copied the frame."),
       () => tell("The browser did not allow copying. Download the frame instead."),
     );
   }
   return job("download", "Making the file", async (context) => {
     const headers = { Accept: form, "Content-Type": "application/json" };
-    const answer = await request(path(), { method: "POST", headers, body: JSON.stringify(ends()), ...context });
+    const answer = await request(`/interpolate?${new URLSearchParams(way())}`, { method: "POST", headers, body: JSON.stringify(ends()), ...context });
     save(await answer.blob(), name);
   });
+}
+
+/** The latent of a frame, by the server's own formulas. */
+function latentAt(share) {
+  const length = (z) => Math.hypot(...z);
+  const [a, b] = latents;
+  const straight = a.map((z, i) => z + share * (b[i] - z));
+  const cosine = a.reduce((sum, z, i) => sum + z * b[i], 0) / (length(a) * length(b));
+  const angle = Math.acos(Math.min(1, Math.max(-1, cosine)));
+  if (method() === "lerp" || !(Math.sin(angle) > 1e-4)) return straight;
+  const long = (1 - share) * length(a) + share * length(b);
+  const parts = [Math.sin((1 - share) * angle) / length(a), Math.sin(share * angle) / length(b)];
+  return a.map((z, i) => (long * (parts[0] * z + parts[1] * b[i])) / Math.sin(angle));
 }
 
 /** Put a picture file into a slot; without one named, into the free one. */
@@ -152,7 +168,7 @@ export function fillSlot(file, slot = picked.a && !picked.b ? "b" : "a") {
 function randomSlot(slot) {
   return job(`slot-${slot}`, `Drawing a car for ${slot.toUpperCase()}`, async (context) => {
     const seed = freshSeed();
-    const { cars } = await requestJson(`/random?count=1&seed=${seed}`, context);
+    const { cars } = await requestJson(pictured("/random", { count: 1, seed }), context);
     pick(slot, seededCar(seed, 1, cars[0]));
   });
 }

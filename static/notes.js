@@ -25,11 +25,11 @@ function note(text, { kind = "news", act, label, close } = {}) {
 /** Take back all that is said, except of work still going on. */
 export const quiet = () => $("#notes > :not(.note--busy)").remove();
 
-/** News that goes away by itself. */
-export function tell(text, options = {}) {
+/** News that goes away by itself, unless it is `lasting`. */
+export function tell(text, { lasting = false, ...options } = {}) {
   $("#notes .note--news").remove();
-  const $note = note(text, { ...options, close: true });
-  setTimeout(() => $note.remove(), NEWS_MS);
+  const $note = note(text, { ...options, kind: lasting ? "warning" : "news", close: true });
+  if (!lasting) setTimeout(() => $note.remove(), NEWS_MS);
 }
 
 const running = new Map();

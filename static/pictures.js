@@ -3,6 +3,8 @@
 //: The model sees 128 pixels; four times that keeps its own, better, downscaling in charge.
 const UPLOAD_SIDE = 512;
 const SMALL_ENOUGH_BYTES = 200_000;
+const WHITE = 232; // a decoder's bars are nearly white
+const MOST_BAR = 0.375; // of the height, above and below each
 
 /**
  * A picture file made small enough to upload, upright and without metadata.
@@ -30,7 +32,38 @@ export function firstPicture(transfer) {
   return files.find((file) => file.type.startsWith("image/")) ?? files[0];
 }
 
-export function dataUrlToBlob(url) {
+/** A picture from an answer as PNG, which every program opens and every clipboard takes. */
+export async function toPng(url) {
+  return pngOf(await draw(url));
+}
+
+/** One of the model's cars as a photograph would be: without the white bars above and below. */
+export async function withoutBars(url) {
+  const pen = await draw(url);
+  const { width, height } = pen.canvas;
+  const isBar = (y) => pen.getImageData(0, y, width, 1).data.every((value) => value >= WHITE);
+  const most = Math.floor(MOST_BAR * height);
+  let [top, bottom] = [0, height];
+  while (top < most && isBar(top)) top += 1;
+  while (height - bottom < most && isBar(bottom - 1)) bottom -= 1;
+  const picture = pen.getImageData(0, top, width, bottom - top);
+  pen.canvas.height = bottom - top;
+  pen.putImageData(picture, 0, 0);
+  return pngOf(pen);
+}
+
+async function draw(url) {
+  const bitmap = await createImageBitmap(dataUrlToBlob(url));
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  pen.drawImage(bitmap, 0, 0);
+  return pen;
+}
+
+const pngOf = (pen) => new Promise((resolve) => { pen.canvas.toBlob(resolve, "image/png"); });
+
+function dataUrlToBlob(url) {
   const [head, body] = url.split(",");
   const type = /^data:([^;,]+)/.exec(head)[1];
   return new Blob([Uint8Array.from(atob(body), (c) => c.charCodeAt(0))], { type });
@@ -46,6 +79,7 @@ export function save(blob, name) {
 
 export const canCopy = () => Boolean(navigator.clipboard?.write && window.ClipboardItem);
 
-export function copy(blob) {
-  return navigator.clipboard.write([new ClipboardItem({ [blob.type]: blob })]);
+/** Copy a picture from an answer. The clipboard takes a promise, as Safari wants no wait between click and writing. */
+export function copy(url) {
+  return navigator.clipboard.write([new ClipboardItem({ "image/png": toPng(url) })]);
 }

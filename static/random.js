@@ -1,6 +1,6 @@
 /** Random cars: a sheet of them from a seed, or variations of one car. */
 
-import { requestJson } from "./api.js";
+import { pictured, requestJson } from "./api.js";
 import { blank, latentCar, mount, resolve, seededCar } from "./cars.js";
 import { format, write } from "./links.js";
 import { job, say } from "./notes.js";
@@ -62,8 +62,7 @@ function draw() {
 /** The cars of a seed, in one or two helpings. */
 async function* sheet({ seed, count, temperature }, context) {
   for (const helping of new Set([Math.min(count, FIRST_CARS), Number(count)])) {
-    const query = new URLSearchParams({ count: helping, seed, temperature });
-    const answer = await requestJson(`/random?${query}`, context);
+    const answer = await requestJson(pictured("/random", { count: helping, seed, temperature }), context);
     yield answer.cars.map((car) => seededCar(seed, temperature, car));
   }
 }
@@ -77,10 +76,10 @@ async function* variations({ seed, count, temperature, like }, context) {
     return;
   }
   $("#random-like img").attr("src", origin.image);
-  const others = await requestJson(`/random?${new URLSearchParams({ count, seed })}`, context);
+  const others = await requestJson(pictured("/random", { count, seed }), context);
   const share = Math.min(1, STRAY * temperature);
   const latents = others.cars.map(({ latent }) => latent.map((z, i) => origin.latent[i] + share * (z - origin.latent[i])));
-  const { images } = await requestJson("/decode", { json: { latents }, ...context });
+  const { images } = await requestJson(pictured("/decode"), { json: { latents }, ...context });
   yield images.map((image, i) => ({ ...latentCar(latents[i], image, `Variation ${i}`), number: String(i) }));
 }
 

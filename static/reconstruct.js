@@ -1,10 +1,10 @@
 /** A photograph and what the network makes of it. */
 
-import { requestJson } from "./api.js";
+import { pictured, requestJson } from "./api.js";
 import { actions, blank, latentCar, mount, resolve } from "./cars.js";
 import { write } from "./links.js";
 import { job, say, tell } from "./notes.js";
-import { dataUrlToBlob, firstPicture, shrink } from "./pictures.js";
+import { firstPicture, shrink, withoutBars } from "./pictures.js";
 
 const $ = window.jQuery;
 const EXAMPLES = { count: 6, seed: 128, temperature: 0.9 };
@@ -86,13 +86,13 @@ function barcode(latent) {
 async function examples() {
   $("#examples").append(Array.from({ length: EXAMPLES.count }, blank));
   const done = await job("examples", "Drawing examples", async (context) => {
-    const answer = await requestJson(`/random?${new URLSearchParams(EXAMPLES)}`, context);
+    const answer = await requestJson(pictured("/random", EXAMPLES), context);
     $("#examples").empty().append(answer.cars.map(({ image, index }) => {
       const $mount = mount({ ref: `example ${index}`, image, name: `Example ${index + 1}`, number: "" });
       const label = `Reconstruct example ${index + 1}`;
       $mount.removeAttr("data-ref").find(".mount__edge, .pencil").remove();
       $mount.find("button").attr("aria-label", label)
-        .on("click", () => reconstruct(dataUrlToBlob(image), `Example ${index + 1}`));
+        .on("click", async () => reconstruct(await withoutBars(image), `Example ${index + 1}`));
       return $mount;
     }).flatMap(($mount) => $mount.get()));
   });

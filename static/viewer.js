@@ -26,6 +26,7 @@ $(document).on("click", "[data-ref] > button.mount__window", (event) => {
 $("#viewer-close").on("click", () => dialog.close());
 $("#viewer-back").on("click", () => show(at - 1));
 $("#viewer-forward").on("click", () => show(at + 1));
+$(window).on("hashchange", () => dialog.close());
 $(dialog).on("click", (event) => { if (event.target === dialog) dialog.close(); });
 $(dialog).on("keydown", (event) => {
   const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];

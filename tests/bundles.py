@@ -70,9 +70,22 @@ def make(folder: Path, channels: int = 3, version: str = "test-1") -> Path:
         "noise_dim": NOISE,
         "files": {path.name: checksum(path.read_bytes()) for path in sorted(folder.iterdir())},
         "recipe": {},
+        "directions": [lightness(latent_dim), height(latent_dim)],
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
+
+
+def lightness(latent_dim: int) -> dict[str, t.Any]:
+    """A direction from black to white pictures."""
+    return {"name": "lightness", "sd": 4.0, "mean": 0.5 * latent_dim**0.5, "vector": [latent_dim**-0.5] * latent_dim}
+
+
+def height(latent_dim: int) -> dict[str, t.Any]:
+    """A direction from pictures that are light above to those that are light below, at right angles to lightness."""
+    half = GRID**2 // 2
+    signs = ([-1.0] * half + [1.0] * half) * (latent_dim // GRID**2)
+    return {"name": "height", "sd": 2.0, "mean": 0.0, "vector": [sign * latent_dim**-0.5 for sign in signs]}
 
 
 def checksum(data: bytes) -> dict[str, t.Any]:

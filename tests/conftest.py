@@ -1,5 +1,9 @@
+import hashlib
 import io
 import shutil
+import subprocess
+import sys
+import threading
 import typing as t
 from pathlib import Path
 
@@ -7,11 +11,14 @@ import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from waitress.server import create_server
 
 from handler.app import create_app
 from handler.settings import Settings
 
 from . import bundles, drawings
+
+ROOT = Path(__file__).parent.parent
 
 # No test is about time, and a busy machine must not fail one.
 hypothesis.settings.register_profile("carvae", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -43,6 +50,31 @@ def start_app() -> t.Callable[..., Flask]:
 
 
 @pytest.fixture(scope="session")
+def serve() -> t.Iterator[t.Callable[[t.Any], str]]:
+    """Serve a WSGI app over HTTP; returns the address."""
+    servers = []
+
+    def start(app: t.Any) -> str:
+        server = create_server(app, host="127.0.0.1", port=0)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{server.effective_port}"
+
+    def end(server: t.Any) -> None:
+        server.close()
+        for channel in list(server.active_channels.values()):  # clients keep them open
+            channel.handle_close()
+
+    yield start
+    for server, thread in servers:
+        # In its own thread, the only one that may touch its sockets.
+        server.trigger.pull_trigger(lambda server=server: end(server))
+        thread.join(10)
+        server.task_dispatcher.shutdown()
+
+
+@pytest.fixture(scope="session")
 def client(start_app: t.Callable[..., Flask], bundle: Path) -> FlaskClient:
     """A client of an app with the tiny bundle."""
     return start_app(bundle).test_client()
@@ -54,3 +86,25 @@ def car_png() -> bytes:
     buffer = io.BytesIO()
     drawings.car(1).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def function_zip() -> t.Callable[[str], Path]:
+    """The function of an engine for this interpreter as ``make package`` builds it, anew only where a part changed."""
+    parts = [*ROOT.glob("handler/*.py"), *ROOT.glob("scripts/lib/*.py"), *ROOT.glob("requirements*.txt")]
+    parts += [ROOT / "scripts" / "package.py", ROOT / "static" / "openapi.json"]
+    key = hashlib.sha256(sys.version.encode())
+    for path in sorted(parts):
+        key.update(path.read_bytes())
+    out = ROOT / "build" / "tests"
+
+    def build(engine: str) -> Path:
+        built, stamp = out / engine / "function.zip", out / engine / "key"
+        if not (built.exists() and stamp.exists() and stamp.read_text() == key.hexdigest()):
+            command = [sys.executable, ROOT / "scripts" / "package.py", "--same-interpreter", "--engine", engine]
+            result = subprocess.run([*command, "--out", out], check=False, capture_output=True, text=True)
+            assert result.returncode == 0, result.stderr
+            stamp.write_text(key.hexdigest())
+        return built
+
+    return build

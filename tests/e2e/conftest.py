@@ -3,16 +3,14 @@
 import contextlib
 import os
 import shutil
-import threading
 import typing as t
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
-from waitress.server import create_server
 
-from scripts.serve import Site
+from scripts.serve import Site, compress
 
 STATIC = Path(__file__).parents[2] / "static"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -29,28 +27,16 @@ CHROMIUM_ARGS = [
 
 
 @pytest.fixture(scope="session")
-def serve() -> t.Iterator[t.Callable[[Flask], str]]:
+def serve_page(serve: t.Callable[[t.Any], str], tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[Flask], str]:
     """Serve an app behind the page's files; returns the address."""
-    servers = []
-
-    def start(app: Flask) -> str:
-        server = create_server(Site(app, STATIC), host="127.0.0.1", port=0)
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        servers.append((server, thread))
-        return f"http://127.0.0.1:{server.effective_port}"
-
-    yield start
-    for server, thread in servers:
-        server.trigger.pull_trigger(server.close)  # in its own thread, the only one that may touch its sockets
-        thread.join(10)
-        server.task_dispatcher.shutdown()
+    files = compress(STATIC, tmp_path_factory.mktemp("site"))
+    return lambda app: serve(Site(app, files))
 
 
 @pytest.fixture(scope="session")
-def url(serve: t.Callable[[Flask], str], start_app: t.Callable[..., Flask], bundle: Path) -> str:
+def url(serve_page: t.Callable[[Flask], str], start_app: t.Callable[..., Flask], bundle: Path) -> str:
     """Address of a server that is ready."""
-    return serve(start_app(bundle))
+    return serve_page(start_app(bundle))
 
 
 @pytest.fixture(scope="session")

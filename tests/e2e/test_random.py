@@ -11,7 +11,7 @@ from tests.e2e import visitor
 def test_a_first_visit_shows_a_dozen_cars_and_their_seed(page: Page) -> None:
     visitor.wait_for_cars(page, 12)
     assert page.input_value("#random-seed").isdecimal()
-    expect(page).to_have_url(re.compile(r"#random\?seed=\d+&count=12&temperature=1$"))
+    expect(page).to_have_url(re.compile(r"#random\?seed=\d+&count=12&temperature=1&model=test-1$"))
 
 
 def test_a_dozen_cars_are_one_request_and_more_are_two(open_page: t.Callable[..., Page]) -> None:
@@ -89,6 +89,20 @@ def test_a_car_downloads_as_png(open_page: t.Callable[..., Page]) -> None:
         page.get_by_role("button", name="Download").click()
     assert download.value.suggested_filename == "carvae-7-0.png"
     assert download.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_copied_picture_is_the_car_as_png(open_page: t.Callable[..., Page]) -> None:
+    page = open_page("#random?seed=7&count=1")
+    visitor.wait_for_cars(page, 1)
+    page.get_by_role("button", name="Car 0 of seed 7: enlarge").click()
+    page.get_by_role("button", name="Copy image").click()
+    expect(page.get_by_text("Copied the picture.")).to_be_visible()
+    copied = page.evaluate("""async () => {
+        const [item] = await navigator.clipboard.read();
+        const bitmap = await createImageBitmap(await item.getType("image/png"));
+        return [item.types, bitmap.width, bitmap.height];
+    }""")
+    assert copied == [["image/png"], 32, 32]
 
 
 def test_a_kept_car_is_still_on_the_shelf_after_a_reload(open_page: t.Callable[..., Page]) -> None:

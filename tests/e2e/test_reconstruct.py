@@ -1,5 +1,6 @@
 """A photograph and its reconstruction."""
 
+import base64
 import io
 import re
 import typing as t
@@ -64,6 +65,22 @@ def test_an_example_is_reconstructed_by_a_click(page: Page) -> None:
     wait_for_result(page)
 
 
+def test_the_bars_of_an_example_are_not_sent(page: Page) -> None:
+    buffer = io.BytesIO()
+    example = Image.new("RGB", (64, 64), (250, 248, 252))
+    example.paste((200, 30, 30), (0, 20, 64, 48))
+    example.save(buffer, "PNG")
+    sides = page.evaluate(
+        """async (url) => {
+            const { withoutBars } = await import("/pictures.js");
+            const { width, height } = await createImageBitmap(await withoutBars(url));
+            return [width, height];
+        }""",
+        "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode(),
+    )
+    assert sides == [64, 28]
+
+
 def test_the_line_between_the_pictures_moves_by_pointer_key_and_button(page: Page, car_png: bytes) -> None:
     visitor.upload(page, car_png)
     wait_for_result(page)
@@ -102,6 +119,20 @@ def test_the_result_becomes_one_end_of_a_morph(page: Page, car_png: bytes) -> No
     page.locator("#result-actions").get_by_role("button", name="Use as A").click()
     page.get_by_role("link", name="Morph").click()
     expect(page.get_by_role("img", name="A: Your car")).to_be_visible()
+
+
+def test_a_phones_camera_is_asked_for_a_photograph(open_page: t.Callable[..., Page], car_png: bytes) -> None:
+    page = open_page("#reconstruct", viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Take one").tap()
+    assert chooser.value.element.get_attribute("capture") == "environment"
+    chooser.value.set_files({"name": "car.png", "mimeType": "image/png", "buffer": car_png})
+    wait_for_result(page)
+
+
+def test_a_desktop_offers_no_camera(page: Page) -> None:
+    expect(page.get_by_role("button", name="Choose a photograph")).to_be_visible()
+    expect(page.get_by_role("button", name="Take one")).to_be_hidden()
 
 
 def test_a_failure_leaves_the_last_result_on_the_table(page: Page, car_png: bytes) -> None:

@@ -29,14 +29,14 @@ def refuse(status: int, times: int, headers: dict[str, str] | None = None) -> t.
 
 def test_a_server_still_without_its_model_is_waited_for(
     open_page: t.Callable[..., Page],
-    serve: t.Callable[[Flask], str],
+    serve_page: t.Callable[[Flask], str],
     start_app: t.Callable[..., Flask],
     bundle: Path,
     tmp_path: Path,
 ) -> None:
     late = tmp_path / "late"
     late.mkdir()
-    page = open_page("#random?seed=7&count=2", address=serve(start_app(late)))
+    page = open_page("#random?seed=7&count=2", address=serve_page(start_app(late)))
     expect(page.get_by_text("The server is loading its model")).to_be_visible()
     expect(page.locator(".lamp")).to_have_attribute("data-state", re.compile("unavailable|loading"))
     shutil.copytree(bundle, late, dirs_exist_ok=True)

@@ -89,6 +89,22 @@ def test_image_forms_hold_the_image_alone(client: FlaskClient, car_png: bytes, f
     assert (opened(decoded.data).format, opened(decoded.data).size) == (name, (32, 32))
 
 
+@pytest.mark.parametrize(("name", "form"), [("png", "PNG"), ("webp", "WEBP")])
+def test_images_inside_json_are_of_the_kind_asked_for(
+    client: FlaskClient, car_png: bytes, name: str, form: str
+) -> None:
+    ends = {"start": {"seed": 1, "index": 0}, "end": {"seed": 1, "index": 1}}
+    rebuilt = client.post(f"/reconstruct?image={name}", data=car_png, content_type="image/png").json
+    urls = [rebuilt["original"], rebuilt["reconstruction"]]
+    urls.append(client.get(f"/random?image={name}").json["cars"][0]["image"])
+    urls.append(client.post(f"/interpolate?image={name}&steps=2", json=ends).json["frames"][1]["image"])
+    urls.append(client.post(f"/decode?image={name}", json={"latents": [rebuilt["latent"]]}).json["images"][0])
+    for url in urls:
+        head, _, data = url.partition(";base64,")
+        assert head == f"data:image/{name}"
+        assert opened(base64.b64decode(data)).format == form
+
+
 @pytest.mark.parametrize("content_type", ["image/png", "image/jpeg", "application/octet-stream"])
 def test_a_raw_body_is_an_upload_too(client: FlaskClient, car_png: bytes, content_type: str) -> None:
     raw = client.post("/encode", data=car_png, content_type=content_type)
@@ -215,3 +231,26 @@ def test_the_description_is_served(client: FlaskClient) -> None:
     answer = client.get("/openapi.json")
     assert answer.content_type == "application/json"
     assert json.loads(answer.data)["openapi"].startswith("3.1")
+
+
+def test_directions_move_a_car_as_they_say(client: FlaskClient) -> None:
+    body = client.get("/directions").json
+    lightness, height = body["directions"]
+    assert (lightness["name"], lightness["sd"], lightness["mean"]) == ("lightness", 4, pytest.approx(LATENT**0.5 / 2))
+    assert np.dot(lightness["vector"], height["vector"]) == pytest.approx(0, abs=1e-6)
+    start = np.full(LATENT, 0.5)
+    images = client.post(
+        "/decode", json={"latents": [start.tolist(), (start + np.multiply(lightness["vector"], 4)).tolist()]}
+    ).json["images"]
+    grey, lighter = (np.asarray(from_data_url(image), float) / 255 for image in images)
+    assert lighter.mean() - grey.mean() == pytest.approx(4 / LATENT**0.5, abs=0.01)
+
+
+def test_the_eight_widest_directions_are_told(start_app: t.Callable[..., Flask], own_bundle: Path) -> None:
+    bundles.edit_manifest(own_bundle, directions=[bundles.lightness(LATENT)] * 9)
+    assert len(start_app(own_bundle).test_client().get("/directions").json["directions"]) == 8
+
+
+def test_a_model_without_directions_has_none(start_app: t.Callable[..., Flask], own_bundle: Path) -> None:
+    bundles.edit_manifest(own_bundle, directions=None)
+    assert start_app(own_bundle).test_client().get("/directions").json["directions"] == []

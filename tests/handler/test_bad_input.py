@@ -139,6 +139,7 @@ def test_a_wrong_random_query_is_refused(client: FlaskClient, query: str, status
         ("steps=33", 422, "steps must be from 2 to 32"),
         ("steps=many", 400, "steps must be an integer"),
         ("method=cubic", 422, "method must be one of lerp, slerp"),
+        ("image=jpeg", 422, "image must be one of png, webp"),
     ],
 )
 def test_a_wrong_interpolate_query_is_refused(client: FlaskClient, query: str, status: int, said: str) -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 import typing as t
 from pathlib import Path
 
@@ -59,6 +60,50 @@ def test_a_missing_key_is_named(own_bundle: Path, key: str) -> None:
 def test_a_wrong_value_is_named(own_bundle: Path, key: str, value: t.Any) -> None:
     bundles.edit_manifest(own_bundle, **{key: value})
     with pytest.raises(BundleError, match=f"manifest.json: .*{key}"):
+        open_bundle(own_bundle)
+
+
+def test_directions_are_kept_and_may_be_absent(own_bundle: Path) -> None:
+    directions = open_bundle(own_bundle).manifest.directions
+    assert [(each.name, each.sd) for each in directions] == [("lightness", 4), ("height", 2)]
+    bundles.edit_manifest(own_bundle, directions=None)
+    assert open_bundle(own_bundle).manifest.directions == ()
+
+
+def test_a_direction_without_a_mean_is_measured_from_zero(own_bundle: Path) -> None:
+    direction = bundles.lightness(192)
+    del direction["mean"]
+    bundles.edit_manifest(own_bundle, directions=[direction])
+    assert open_bundle(own_bundle).manifest.directions[0].mean == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"name": ""}, "name is ''"),
+        ({"name": 7}, "name is '7'"),
+        ({"sd": 0}, "sd is '0'"),
+        ({"sd": "4"}, "sd is '4'"),
+        ({"sd": float("inf")}, "sd is 'inf'"),
+        ({"mean": float("nan")}, "mean is 'nan'"),
+        ({"mean": None}, "mean is 'None'"),
+        ({"mean": 10**400}, "mean is '1000"),
+        ({"vector": [1.0] * 191}, "expected 192 numbers"),
+        ({"vector": [True] * 192}, "expected 192 numbers"),
+        ({"vector": [1.0] * 192}, "vector has length 13.9; expected 1"),
+        ({"vector": None}, "vector is 'None'"),
+    ],
+)
+def test_a_wrong_direction_is_named(own_bundle: Path, change: dict[str, t.Any], named: str) -> None:
+    bundles.edit_manifest(own_bundle, directions=[bundles.height(192), bundles.lightness(192) | change])
+    with pytest.raises(BundleError, match=re.escape("manifest.json: directions[1]: ") + ".*" + re.escape(named)):
+        open_bundle(own_bundle)
+
+
+@pytest.mark.parametrize("directions", [{}, "lightness", ["lightness"], [bundles.lightness(192)] * 65])
+def test_directions_that_are_no_list_of_objects_are_refused(own_bundle: Path, directions: t.Any) -> None:
+    bundles.edit_manifest(own_bundle, directions=directions)
+    with pytest.raises(BundleError, match=r"manifest\.json: directions.* expected (at most 64|an object)"):
         open_bundle(own_bundle)
 
 

@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 from PIL import Image
 from werkzeug.test import TestResponse
 
-from handler import inputs, latents
-from handler.app import OPENAPI
+from handler import images, inputs, latents
+from handler.app import MAX_DIRECTIONS, OPENAPI
 
 from .. import bundles
 
@@ -59,6 +59,7 @@ def test_routes_and_methods_are_the_same(client: FlaskClient) -> None:
 
 
 UPLOADS = ("/reconstruct", "/encode")
+GETS = ("/random", "/directions")
 ENDS = {"start": {"seed": 1, "index": 0}, "end": {"seed": 2, "index": 63, "temperature": 2}}
 
 
@@ -98,6 +99,8 @@ FAILURES: list[tuple[str, int, dict[str, t.Any]]] = [
     ("/random", 400, {"query_string": "count=x"}),
     ("/random", 406, {"headers": {"Accept": "text/html"}}),
     ("/random", 422, {"query_string": "count=65"}),
+    ("/directions", 400, {"query_string": "count=4"}),
+    ("/directions", 406, {"headers": {"Accept": "image/png"}}),
     ("/interpolate", 400, {"json": {}}),
     ("/interpolate", 406, {"headers": {"Accept": "image/jpeg"}}),
     ("/interpolate", 413, {"data": bytes(4_500_001), "content_type": "application/json"}),
@@ -113,7 +116,7 @@ FAILURES: list[tuple[str, int, dict[str, t.Any]]] = [
 
 @pytest.mark.parametrize(("path", "status", "request_"), FAILURES)
 def test_failures_are_as_described(client: FlaskClient, path: str, status: int, request_: dict[str, t.Any]) -> None:
-    answer = client.open(path, method="GET" if path == "/random" else "POST", **request_)
+    answer = client.open(path, method="GET" if path in GETS else "POST", **request_)
     assert answer.status_code == status
     check(answer, path)
 
@@ -133,7 +136,8 @@ def test_no_model_is_as_described(start_app: t.Callable[..., Flask], tmp_path: P
     client = start_app(tmp_path).test_client()
     check(client.get("/"), "/")
     check(client.get("/health"), "/health")
-    check(client.get("/random"), "/random")
+    for path in GETS:
+        check(client.get(path), path)
     check(client.post("/interpolate", json=ENDS), "/interpolate")
     check(client.post("/decode", json={"latents": []}), "/decode")
     for path in UPLOADS:
@@ -142,8 +146,10 @@ def test_no_model_is_as_described(start_app: t.Callable[..., Flask], tmp_path: P
 
 def test_limits_are_the_codes_own() -> None:
     schemas, paths = DOCUMENT["components"]["schemas"], DOCUMENT["paths"]
-    count, seed, _ = (each["schema"] for each in paths["/random"]["get"]["parameters"])
+    count, seed, *_ = (each["schema"] for each in map(resolve, paths["/random"]["get"]["parameters"]))
+    assert DOCUMENT["components"]["parameters"]["Image"]["schema"]["enum"] == list(images.INLINE)
     assert count["maximum"] == schemas["Random"]["properties"]["cars"]["maxItems"] == inputs.MAX_COUNT
     assert seed["maximum"] == latents.MAX_SEED
+    assert schemas["Directions"]["properties"]["directions"]["maxItems"] == MAX_DIRECTIONS
     assert schemas["Latent"]["items"]["maximum"] == inputs.MAX_LATENT
     assert paths["/interpolate"]["post"]["parameters"][1]["schema"]["enum"] == list(latents.METHODS)

@@ -241,10 +241,12 @@ def test_values_outside_the_range_are_clipped() -> None:
     np.testing.assert_array_equal(np.asarray(picture), [[0, 128, 255]])
 
 
-def test_a_data_url_holds_the_png() -> None:
-    header, _, body = images.data_url(corners()).partition(",")
-    assert header == "data:image/png;base64"
-    assert Image.open(io.BytesIO(base64.b64decode(body))).size == (60, 40)
+@pytest.mark.parametrize("form", images.INLINE.values())
+def test_a_data_url_holds_the_picture(form: str) -> None:
+    header, _, body = images.data_url(corners(), form).partition(",")
+    assert header == f"data:{form};base64"
+    with Image.open(io.BytesIO(base64.b64decode(body))) as image:
+        assert (image.format, image.size) == (form.removeprefix("image/").upper(), (60, 40))
 
 
 @pytest.mark.parametrize(("form", "name"), [("image/gif", "GIF"), ("image/webp", "WEBP")])

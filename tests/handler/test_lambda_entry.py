@@ -1,6 +1,7 @@
 """The Lambda entry under API Gateway's events, payload formats 1.0 (REST) and 2.0 (HTTP)."""
 
 import base64
+import gzip
 import importlib
 import io
 import json
@@ -52,10 +53,11 @@ def test_a_binary_upload_comes_back_as_an_intact_png(entry: ModuleType, event: s
 
 
 @pytest.mark.parametrize("event", ["v2-random", "v1-random"])
-def test_json_comes_back_as_text(entry: ModuleType, event: str) -> None:
+def test_json_comes_back_compressed(entry: ModuleType, event: str) -> None:
     answer = call(entry, event)
-    body = json.loads(answer["body"])
-    assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, False)
+    assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, True)
+    assert answer["headers"]["Content-Encoding"] == "gzip"
+    body = json.loads(gzip.decompress(base64.b64decode(answer["body"], validate=True)))
     assert (body["seed"], len(body["cars"])) == (7, 2)
     assert answer["headers"]["Carvae-Request-Id"] == Context.aws_request_id
 

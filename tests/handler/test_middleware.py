@@ -1,3 +1,4 @@
+import gzip
 import json
 import logging
 import re
@@ -132,3 +133,25 @@ def test_a_bug_is_a_500_problem_with_the_request_id_and_a_logged_traceback(
     assert "division" not in answer.text
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert record.exc_info
+
+
+def test_long_json_is_compressed_for_clients_that_take_it(client: FlaskClient) -> None:
+    plain = client.get("/random?seed=1&count=4")
+    packed = client.get("/random?seed=1&count=4", headers={"Accept-Encoding": "br, gzip;q=0.5"})
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert int(packed.headers["Content-Length"]) == len(packed.data) < len(plain.data)
+    assert gzip.decompress(packed.data) == plain.data
+    for answer in (plain, packed):
+        assert "Accept-Encoding" in answer.headers["Vary"]
+
+
+@pytest.mark.parametrize("coding", ["gzip;q=0", "br", "identity"])
+def test_a_client_that_takes_no_gzip_gets_none(client: FlaskClient, coding: str) -> None:
+    assert "Content-Encoding" not in client.get("/random?count=4", headers={"Accept-Encoding": coding}).headers
+
+
+def test_images_and_short_answers_stay_as_they_are(client: FlaskClient) -> None:
+    for path, accept in (("/random?count=16", "image/png"), ("/health", "application/json")):
+        answer = client.get(path, headers={"Accept": accept, "Accept-Encoding": "gzip"})
+        assert "Content-Encoding" not in answer.headers

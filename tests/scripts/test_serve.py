@@ -1,5 +1,6 @@
 """The local server in a process of its own."""
 
+import gzip
 import json
 import os
 import re
@@ -56,11 +57,18 @@ def test_a_browser_gets_the_page_and_a_client_the_discovery(address: str) -> Non
     with get(f"{address}/", BROWSER) as page:
         assert page.headers["Content-Type"].startswith("text/html")
         assert page.headers["X-Content-Type-Options"] == "nosniff"
-        assert "Accept" in page.headers["Vary"]
+        assert set(page.headers.get_all("Vary")) == {"Accept-Encoding", "Accept"}
         assert b"<html" in page.read()
     for accept in ("*/*", "application/json"):
         with get(f"{address}/", accept) as discovery:
             assert json.load(discovery)["model"]["name"] == "tiny"
+
+
+def test_files_come_compressed_to_those_who_take_it(address: str) -> None:
+    request = urllib.request.Request(f"{address}/style.css", headers={"Accept-Encoding": "gzip"})
+    with urllib.request.urlopen(request, timeout=30) as packed, get(f"{address}/style.css") as plain:
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(packed.read()) == plain.read()
 
 
 def test_the_api_answers_beside_the_page(address: str, car_png: bytes) -> None:

@@ -1,0 +1,196 @@
+"""A client of the API: streamed uploads, patience with a busy server, every failure in a sentence."""
+
+import contextlib
+import datetime
+import email.utils
+import json
+import logging
+import pathlib
+import random
+import threading
+import time
+import typing as t
+
+import requests
+from requests_toolbelt import MultipartEncoder, MultipartEncoderMonitor
+
+log = logging.getLogger("carvae.client")
+
+ATTEMPTS = 6
+LONGEST_PAUSE_S = 120.0
+#: Seconds until a connection stands, and until an answer begins: a cold start included, with room.
+TIMEOUT_S = (10, 60)
+TRIED_AGAIN = {429, 503}
+
+Body = dict[str, t.Any]
+
+
+class ClientError(Exception):
+    """A request came to nothing; the text says why."""
+
+
+class Refused(ClientError):  # noqa: N818 - says what happened
+    """The server answered with an error.
+
+    Parameters
+    ----------
+    status : int
+        Of HTTP.
+    detail : str
+        What the server says is wrong.
+    """
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(f"{status}: {detail}")
+        self.status = status
+        self.detail = detail
+
+
+class Client:
+    """The API of one server; may be used from several threads.
+
+    Answers are bytes: of an image, or of JSON for ``application/json``. `encode` gives the JSON read.
+
+    Parameters
+    ----------
+    url : str
+        Address of the server.
+    progress : callable, optional
+        Hears how many bytes of an upload have gone and how many there are.
+
+    Raises
+    ------
+    ValueError
+        The address is none of HTTP.
+    """
+
+    def __init__(self, url: str, progress: t.Callable[[int, int], None] | None = None) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise ValueError(f"{url!r} is no address; expected http:// or https://")
+        self._url = url.rstrip("/")
+        self._progress = progress or (lambda sent, total: None)
+        self._local = threading.local()  # a session is not safe to share
+
+    def reconstruct(self, image: pathlib.Path, form: str = "image/png") -> bytes:
+        """Rebuild a photograph."""
+        return self._ask("/reconstruct", form, files={"image": image})
+
+    def random(
+        self, count: int = 1, seed: int | None = None, temperature: float | None = None, form: str = "image/png"
+    ) -> bytes:
+        """Draw cars that never existed."""
+        query = {"count": count, "seed": seed, "temperature": temperature}
+        return self._ask("/random", form, query)
+
+    def interpolate(
+        self,
+        start: pathlib.Path | Body,
+        end: pathlib.Path | Body,
+        steps: int | None = None,
+        method: str | None = None,
+        form: str = "image/gif",
+    ) -> bytes:
+        """Morph between two photographs, or between ``{"seed", "index"}`` or ``{"latent"}`` and another of them."""
+        query = {"steps": steps, "method": method}
+        if isinstance(start, pathlib.Path) and isinstance(end, pathlib.Path):
+            return self._ask("/interpolate", form, query, files={"start": start, "end": end})
+        ends = {"start": self._end(start), "end": self._end(end)}
+        return self._ask("/interpolate", form, query, body=ends)
+
+    def encode(self, image: pathlib.Path) -> Body:
+        """Turn a photograph into its latent: ``mean`` and ``log_variance``."""
+        return t.cast(Body, json.loads(self._ask("/encode", "application/json", files={"image": image})))
+
+    def decode(self, latents: list[list[float]], form: str = "image/png") -> bytes:
+        """Turn latents into a grid of cars."""
+        return self._ask("/decode", form, body={"latents": latents})
+
+    def _end(self, end: pathlib.Path | Body) -> Body:
+        return {"latent": self.encode(end)["mean"]} if isinstance(end, pathlib.Path) else end
+
+    def _ask(
+        self,
+        path: str,
+        form: str,
+        query: Body | None = None,
+        files: dict[str, pathlib.Path] | None = None,
+        body: Body | None = None,
+    ) -> bytes:
+        """Send one request, and again where that may help."""
+        for attempt in range(ATTEMPTS):
+            last = attempt == ATTEMPTS - 1
+            try:
+                answer = self._send(path, form, query, files, body)
+            except (requests.ConnectionError, requests.Timeout) as error:
+                if last:
+                    raise ClientError(f"{self._url}: {_reason(error)}, {ATTEMPTS} times") from error
+                pause, why = _back_off(attempt), _reason(error)
+            except requests.RequestException as error:
+                raise ClientError(f"{self._url}: {error}") from error
+            else:
+                if answer.ok:
+                    return answer.content
+                pause, why = _pause(answer, attempt), _detail(answer)
+                if last or answer.status_code not in TRIED_AGAIN or pause > LONGEST_PAUSE_S:
+                    raise Refused(answer.status_code, why)
+            log.warning("%s; again in %.0f s", why, pause)
+            time.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _send(
+        self, path: str, form: str, query: Body | None, files: dict[str, pathlib.Path] | None, body: Body | None
+    ) -> requests.Response:
+        if not hasattr(self._local, "session"):
+            self._local.session = requests.Session()
+        headers = {"Accept": form}
+        with contextlib.ExitStack() as stack:
+            data = None
+            if files:
+                opened = {name: (each.name, stack.enter_context(each.open("rb"))) for name, each in files.items()}
+                data = MultipartEncoderMonitor(
+                    MultipartEncoder(opened), lambda monitor: self._progress(monitor.bytes_read, monitor.len)
+                )
+                headers["Content-Type"] = data.content_type
+            return t.cast(
+                requests.Response,
+                self._local.session.request(
+                    "POST" if files or body else "GET",
+                    self._url + path,
+                    params=query,
+                    data=data,
+                    json=body,
+                    headers=headers,
+                    timeout=TIMEOUT_S,
+                ),
+            )
+
+
+def _back_off(attempt: int) -> float:
+    # With jitter, so that clients which were refused together don't come back together.
+    return 2**attempt * random.uniform(0.5, 1.5)  # noqa: S311
+
+
+def _pause(answer: requests.Response, attempt: int) -> float:
+    """Seconds that the server asks for, as a number or as a date; else our own."""
+    asked = answer.headers.get("Retry-After", "")
+    if asked.isdecimal():
+        return float(asked)
+    try:
+        until = email.utils.parsedate_to_datetime(asked)
+    except ValueError:
+        return _back_off(attempt)
+    return max(0.0, (until - datetime.datetime.now(until.tzinfo)).total_seconds())
+
+
+def _detail(answer: requests.Response) -> str:
+    try:
+        problem = answer.json()
+        detail = str(problem["detail"])
+    except (ValueError, KeyError, TypeError):
+        return answer.reason or "no reason given"
+    parameter, value = problem.get("parameter"), problem.get("value")
+    return f"{detail} ({parameter}: {value})" if parameter and value is not None else detail
+
+
+def _reason(error: requests.RequestException) -> str:
+    return "no answer in time" if isinstance(error, requests.Timeout) else "no connection"
