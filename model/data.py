@@ -154,18 +154,21 @@ class ImageData(L.LightningDataModule):
     def on_after_batch_transfer(self, batch: Tensor, dataloader_idx: int) -> Tensor:
         trainer = t.cast(L.Trainer, self.trainer)
         if self.flip and trainer.training:
-            generator = step_generator(self.seed, trainer.global_step, trainer.global_rank, 1)
-            mirrored = torch.rand(len(batch), generator=generator) < 0.5
+            # Drawn for the batch of all processes, of which each takes its rows: their number changes no result.
+            whole = torch.rand(
+                trainer.world_size * len(batch), generator=step_generator(self.seed, trainer.global_step, 1)
+            )
+            mirrored = whole[trainer.global_rank :: trainer.world_size] < 0.5
             batch = torch.where(mirrored[:, None, None, None].to(batch.device), batch.flip(3), batch)
         return as_float(batch)
 
 
-def step_generator(seed: int, step: int, rank: int, purpose: int) -> torch.Generator:
-    """Random numbers of one step: they depend on (seed, step, rank, purpose) alone.
+def step_generator(seed: int, step: int, purpose: int) -> torch.Generator:
+    """Random numbers of one step: they depend on (seed, step, purpose) alone.
 
     No running generator is carried from step to step, so a resumed run draws what the unbroken one would have drawn.
     """
-    return torch.Generator().manual_seed((((seed * 1_000_003 + step) * 1_009 + rank) * 7 + purpose) % 2**63)
+    return torch.Generator().manual_seed((((seed * 1_000_003 + step) * 1_009) * 7 + purpose) % 2**63)
 
 
 def _as_is(batch: t.Any) -> t.Any:

@@ -54,7 +54,7 @@ class VAE(L.LightningModule):
 
     def training_step(self, batch: Tensor, batch_index: int) -> Tensor:
         # Drawn for the batch of all processes, of which each takes its rows: their number changes no result.
-        generator = data.step_generator(self.seed, self.global_step, 0, 0)
+        generator = data.step_generator(self.seed, self.global_step, 0)
         processes = self.trainer.world_size
         whole = torch.randn(processes * len(batch), self.network.latent_dim, generator=generator)
         noise = whole[self.global_rank :: processes].to(self.device)
