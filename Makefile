@@ -1,12 +1,17 @@
 # make run    the page and the API on http://127.0.0.1:8000 (PORT=, BUNDLE=)
 # make test   every test, ruff and mypy
+# make deploy everything on AWS (STAGE=, ENGINE=, BUNDLE=, PARAMS=); make package builds its function alone
+# make remove STAGE=dev   all of that off AWS again, the published models, too
 PYTHON ?= python3
 PORT ?= 8000
+STAGE ?=
+ENGINE ?= torchscript
+RUNTIME ?= 3.13
 BUNDLE ?= build/bundle
 BIN := .venv/bin
 WEIGHTS := model/pretrained/carvae.safetensors
 
-.PHONY: run test check clean
+.PHONY: run test check package deploy remove stage-is-given clean
 
 run: .venv/run.stamp $(BUNDLE)/manifest.json
 	@exec $(BIN)/python scripts/serve.py --bundle $(BUNDLE) --port $(PORT)
@@ -19,6 +24,19 @@ check: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+package: .venv/run.stamp
+	@$(BIN)/python scripts/package.py --engine $(ENGINE) --python $(RUNTIME)
+
+# STAGE has no default: what is on AWS is not changed by leaving a word out.
+deploy: stage-is-given package $(BUNDLE)/manifest.json
+	@$(BIN)/python scripts/deploy.py up --stage $(STAGE) --engine $(ENGINE) --bundle $(BUNDLE) $(PARAMS)
+
+remove: stage-is-given .venv/run.stamp
+	@$(BIN)/python scripts/deploy.py remove --stage $(STAGE) --engine $(ENGINE) $(PARAMS)
+
+stage-is-given:
+	@test -n "$(STAGE)" || { echo "make: which stage? STAGE=dev, for example" >&2; exit 1; }
+
 # Only the default bundle is made here; another one is its maker's.
 build/bundle/manifest.json: $(WEIGHTS) $(wildcard model/*.py) | .venv/run.stamp
 	@echo "building the model bundle from $(WEIGHTS)"
@@ -29,12 +47,12 @@ build/bundle/manifest.json: $(WEIGHTS) $(wildcard model/*.py) | .venv/run.stamp
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13) and f"make: Python {v[0]}.{v[1]} found; 3.11, 3.12 or 3.13 is needed (PYTHON=python3.13)")'
 	@$(PYTHON) -m venv .venv
 
-.venv/run.stamp: requirements.txt requirements-function.txt | .venv/bin/python
+.venv/run.stamp: requirements.txt requirements-function.txt requirements-torchscript.txt requirements-onnx.txt | .venv/bin/python
 	@echo "installing what the server needs (torch is large: some minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/dev.stamp: requirements-dev.txt requirements-train.txt requirements.txt requirements-function.txt | .venv/bin/python
+.venv/dev.stamp: $(wildcard requirements*.txt) | .venv/bin/python
 	@echo "installing what the tests need"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ .venv/run.stamp

@@ -28,6 +28,9 @@ ELSEWHERE = {
     "make run BUNDLE=build/mine": "the server is tested with a bundle of its own in tests/scripts/test_serve.py",
 }
 
+#: It asks the server, the learner's commands don't.
+CLIENT = "scripts/client.py"
+
 #: What keeps a learner's command within seconds.
 SHORTER = {
     "scripts/train.py": ["--data.limit=16", "--data.batch_size=8", "--trainer.max_epochs=1"],
@@ -92,6 +95,15 @@ def _when_ready(server: "subprocess.Popen[bytes]", address: str) -> str:
     pytest.fail("make run was not ready after 150 s")
 
 
+def test_the_clients_command_rebuilds_a_folder(address: str, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "PHOTOGRAPHS").mkdir()
+    drawings.car(0).save(tmp_path / "PHOTOGRAPHS" / "car.jpg")
+    (command,) = (command for command in commands("python") if command[1] == CLIENT)
+    arguments = [part.replace("http://127.0.0.1:8000", address) for part in command[2:]]
+    subprocess.run([sys.executable, ROOT / CLIENT, *arguments], cwd=tmp_path, check=True)
+    assert len(list((tmp_path / "REBUILT").iterdir())) == 1
+
+
 @pytest.mark.parametrize("command", commands("curl"), ids=lambda command: command[-1])
 def test_the_apis_commands_give_what_they_say(command: list[str], address: str, tmp_path: pathlib.Path) -> None:
     need("curl")
@@ -123,7 +135,7 @@ def test_the_learners_commands_run_one_after_the_other(tmp_path: pathlib.Path) -
     (photographs / "splits.csv").write_text("\n".join(lines) + "\n")
     for name in ("model", "scripts", "handler"):
         (tmp_path / name).symlink_to(ROOT / name)
-    learners = commands("python")
+    learners = [command for command in commands("python") if command[1] != CLIENT]
     # The README tells of the released model's numbers first; here the bundle to score is the one made below.
     learners.sort(key=lambda command: "scripts/evaluate.py" in command)
     for command in learners:

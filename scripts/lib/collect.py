@@ -1,0 +1,114 @@
+"""Which files a function is made of: this project's, and those of the packages that it requires."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import typing as t
+
+from . import Failure
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+#: Lambda's Python 3.12 and later run on glibc 2.34.
+PLATFORMS = ("manylinux_2_34_x86_64", "manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux2014_x86_64")
+#: What torch requires for its compiler and loads nowhere else.
+UNUSED = frozenset({"filelock", "fsspec", "mpmath", "networkx", "setuptools", "sympy"})
+
+Files: t.TypeAlias = dict[str, pathlib.Path]
+
+
+def requirements(engine: str) -> list[pathlib.Path]:
+    """The requirement files of a function with `engine`."""
+    return [ROOT / "requirements-function.txt", ROOT / f"requirements-{engine}.txt"]
+
+
+def project() -> Files:
+    """The serving side, by its path in the function."""
+    paths = [*sorted((ROOT / "handler").glob("*.py")), ROOT / "static" / "openapi.json"]
+    return {path.relative_to(ROOT).as_posix(): path for path in paths}
+
+
+def installed(engine: str) -> Files:
+    """The packages as they are installed for the running interpreter.
+
+    Raises
+    ------
+    Failure
+        If one is not installed, or in another version than the requirements pin.
+    """
+    import importlib.metadata
+
+    from packaging.requirements import Requirement
+
+    files: Files = {}
+    seen: set[str] = set()
+    lines = [line for path in requirements(engine) for line in path.read_text().splitlines()]
+    queue = [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
+    while queue:
+        wanted = queue.pop()
+        name = _plain(wanted.name)
+        if name in seen or name in UNUSED or not (wanted.marker is None or wanted.marker.evaluate({"extra": ""})):
+            continue
+        seen.add(name)
+        try:
+            found = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            raise Failure(f"{wanted}: not installed for {sys.executable}; run make .venv/dev.stamp") from None
+        if not wanted.specifier.contains(found.version.partition("+")[0]):
+            raise Failure(f"{wanted}: {found.version} is installed for {sys.executable}; run make .venv/dev.stamp")
+        for file in found.files or []:
+            path = file.as_posix()
+            if not path.startswith("../") and "__pycache__" not in path:
+                files[path] = pathlib.Path(str(found.locate_file(file)))
+        queue += [Requirement(line) for line in found.requires or []]
+    return files
+
+
+def fetched(engine: str, python: str, folder: pathlib.Path) -> Files:
+    """The packages as pip gets them for Python `python` on Lambda; `folder` is emptied and used for them.
+
+    Raises
+    ------
+    Failure
+        If pip is offered no such wheel.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    command += ["--target", str(folder / "site"), "--only-binary=:all:", "--python-version", python]
+    command += ["--implementation", "cp", *(f"--platform={platform}" for platform in PLATFORMS)]
+    for path in requirements(engine):
+        command += ["-r", str(path)]
+    if engine == "torchscript":
+        # The default index offers a CUDA build of several GB under the same number; only a CPU build has this label.
+        pin = next(line for line in requirements(engine)[1].read_text().splitlines() if line.startswith("torch=="))
+        (folder / "cpu.txt").write_text(f"{pin}+cpu\n")
+        command += ["-c", str(folder / "cpu.txt")]
+    result = subprocess.run(command, check=False, capture_output=True, text=True)
+    if result.returncode:
+        errors = [line for line in result.stderr.splitlines() if line.startswith("ERROR: ")]
+        reason = "\n".join(line.removeprefix("ERROR: ")[:300] for line in errors) or result.stderr.strip()[-600:]
+        raise Failure(f"pip found no wheels for Python {python} on x86-64 Linux:\n{reason}\n{_advice(engine, python)}")
+    paths = sorted(path for path in (folder / "site").rglob("*") if path.is_file())
+    files = {path.relative_to(folder / "site").as_posix(): path for path in paths}
+    # The console scripts that --target puts there, beside packages' own bin folders.
+    return {path: file for path, file in files.items() if not path.startswith("bin/") and not _is_unused(path)}
+
+
+def _advice(engine: str, python: str) -> str:
+    if engine != "torchscript":
+        return "Choose another --python, or give pip an index that has them (PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS)."
+    return (
+        f"TorchScript needs PyTorch's CPU build for Python {python}. Give pip the index that pytorch.org names for "
+        "CPU builds\n(PIP_EXTRA_INDEX_URL) or a folder with the wheel (PIP_FIND_LINKS), or choose --engine onnx."
+    )
+
+
+def _plain(name: str) -> str:
+    return re.sub("[-_.]+", "-", name).lower()
+
+
+def _is_unused(path: str) -> bool:
+    top = path.partition("/")[0]
+    return _plain(re.sub(r"-[0-9][^-]*\.dist-info$", "", top)) in UNUSED or top in ("_distutils_hack", "pkg_resources")

@@ -1,0 +1,146 @@
+"""What is left out of a function, and how PyTorch's libraries get under Lambda's limit."""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import typing as t
+
+from . import Failure
+from .collect import Files
+
+#: Paths that serving has no use for; `import torch` and the tests of the packaged function say so.
+LEFT_OUT = re.compile(
+    r"""
+    torch/(include|share|test|_inductor|onnx|ao/ns)/ | torch/bin/(?!torch_shm_manager$)
+    | torch/_dynamo/(?!__init__) | torch/_export/(?!__init__|utils|wrappers|verifier|pass_infra|non_strict|passes)/
+    | torch/testing/_internal/(?!__init__\.py|common_dtype\.py|logging_tensor\.py)
+    | torch/distributed/(fsdp|tensor|checkpoint|elastic|pipelining|_shard|optim|benchmarks|launcher|_tools)/
+    | torch/utils/(benchmark|tensorboard|bottleneck|hipify|model_dump|viz)/
+    | torch/lib/lib(torchbind_test|jitbackend_test|backend_with_compiler|aoti_custom_ops)\.so
+    | torch/lib/libshm(_windows)?/
+    | numpy/f2py/ | numpy/_core/(include|lib)/ | numpy/random/lib/ | numpy/(.*/)?tests/
+    | botocore/data/(?!s3/|[^/]*$) | boto3/(data|examples)/
+    | .*\.(pyi|pxd|pyx|h|hpp|cuh|cpp|c|a|cmake)$ | .*/py\.typed$
+    | [^/]*\.dist-info/(RECORD|INSTALLER|REQUESTED|direct_url\.json|top_level\.txt|WHEEL|entry_points\.txt)$
+    | [^/]*\.dist-info/sboms/
+    """,
+    re.VERBOSE,
+)
+
+#: Libraries in the order of their dependencies; the first two of torch's own are packed.
+LOAD = ("libgomp.so.1", "libc10.so", "libtorch_cpu.so", "libtorch.so", "libshm.so", "libtorch_python.so")
+PACKED = ("libtorch_cpu.so", "libtorch_python.so")
+PIECE = 2 << 20  # stays in the CPU's cache while it is unpacked: half the time that 64 MB take, for 4 % more bytes
+LEVEL = 9  # level 12 takes twice as long for 1 % less, 15 ten times
+
+
+def without_unused(files: Files) -> Files:
+    """Leave out what serving doesn't use."""
+    return {path: file for path, file in files.items() if not LEFT_OUT.match(path)}
+
+
+def find_strip() -> str:
+    """A `strip` for Linux libraries.
+
+    Raises
+    ------
+    Failure
+        If there is none; macOS' own can't.
+    """
+    for name in ("x86_64-linux-gnu-strip", "strip", "llvm-strip"):
+        path = shutil.which(name)
+        if path and re.search("GNU|LLVM", _version(path)):
+            return path
+    raise Failure("no GNU or LLVM strip found; it comes with the package binutils (or llvm)")
+
+
+def pack_libraries(files: Files, cache: pathlib.Path) -> tuple[Files, int]:
+    """Replace PyTorch's large libraries by packed ones, see `handler.unpack`.
+
+    Parameters
+    ----------
+    files : Files
+        Of the function.
+    cache : Path
+        Folder where packed libraries are kept by content, as they take half a minute to make.
+
+    Returns
+    -------
+    Files
+        Of the function.
+    int
+        Bytes they take in /tmp.
+
+    Raises
+    ------
+    Failure
+        If a library isn't there, or torch is a CUDA build.
+    """
+    cuda = next((path for path in files if re.match(r"torch/lib/libtorch_cuda|nvidia/", path)), None)
+    if cuda:
+        raise Failure(f"{cuda}: this torch is a CUDA build; the function needs the CPU build")
+    missing = [name for name in LOAD if f"torch/lib/{name}" not in files]
+    if missing:
+        raise Failure(f"torch/lib has no {', '.join(missing)}: this torch is built otherwise than 2.13's CPU wheels")
+    strip = find_strip()
+    files = dict(files)
+    index: dict[str, t.Any] = {"packed": {}, "load": LOAD}
+    room = 0
+    for name in PACKED:
+        packed, pieces = _pack(files.pop(f"torch/lib/{name}"), strip, cache)
+        files[f"libraries/{name}.zst"] = packed
+        index["packed"][name] = pieces
+        room += sum(unpacked for _, unpacked in pieces)
+    digest = hashlib.sha256(json.dumps(index).encode())
+    for name in PACKED:
+        digest.update(files[f"libraries/{name}.zst"].read_bytes())
+    index = {"key": digest.hexdigest()[:16]} | index
+    path = cache / f"index-{index['key']}.json"
+    path.write_text(json.dumps(index))
+    return files | {"libraries/index.json": path}, room
+
+
+def _pack(library: pathlib.Path, strip: str, cache: pathlib.Path) -> tuple[pathlib.Path, list[tuple[int, int]]]:
+    """Strip and compress one library; returns the file and its pieces' sizes, packed and unpacked."""
+    key = hashlib.sha256(f"{_version(strip)} {PIECE} {LEVEL}".encode() + library.read_bytes()).hexdigest()[:16]
+    packed, sizes = cache / f"{library.name}-{key}.zst", cache / f"{library.name}-{key}.json"
+    if not sizes.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        stripped = cache / f"{library.name}.{os.getpid()}"
+        try:
+            command = [strip, "--strip-unneeded", "-o", str(stripped), str(library)]
+            result = subprocess.run(command, check=False, capture_output=True, text=True)
+            if result.returncode:
+                raise Failure(f"{strip} failed on {library.name}: {result.stderr.strip()[:300]}")
+            data = stripped.read_bytes()
+            with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+                raw = [data[start : start + PIECE] for start in range(0, len(data), PIECE)]
+                done = list(pool.map(_compress, raw))
+            stripped.write_bytes(b"".join(done))
+            stripped.replace(packed)
+        finally:
+            stripped.unlink(missing_ok=True)
+        _write_whole(sizes, json.dumps([(len(small), len(large)) for small, large in zip(done, raw, strict=True)]))
+    return packed, [(small, large) for small, large in json.loads(sizes.read_text())]
+
+
+def _version(program: str) -> str:
+    return subprocess.run([program, "--version"], check=False, capture_output=True, text=True).stdout.partition("\n")[0]
+
+
+def _compress(data: bytes) -> bytes:
+    from backports import zstd
+
+    parameter = zstd.CompressionParameter
+    return zstd.compress(data, options={parameter.compression_level: LEVEL, parameter.checksum_flag: 1})
+
+
+def _write_whole(path: pathlib.Path, text: str) -> None:
+    partial = path.with_suffix(f".{os.getpid()}")
+    partial.write_text(text)
+    partial.replace(path)

@@ -1,0 +1,45 @@
+"""Publish a model version to S3, or go back to the one before.
+
+    python scripts/publish.py build/bundle s3://BUCKET
+    python scripts/publish.py --rollback s3://BUCKET --function carvae-dev-api
+
+A version is never changed once it is there. Functions that run go on with their model; --function starts that one anew.
+"""
+
+import argparse
+import pathlib
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from scripts.lib import Failure, versions
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("bundle", nargs="?", type=pathlib.Path, metavar="BUNDLE", help="folder of the bundle")
+    parser.add_argument("address", metavar="s3://BUCKET[/PREFIX]", help="where models are (prefix: models)")
+    parser.add_argument("--rollback", action="store_true", help="serve the version that was served before")
+    parser.add_argument("--function", metavar="NAME", help="Lambda function to start anew with what is served now")
+    parser.add_argument("--region", help="AWS region (the environment's)")
+    args = parser.parse_args()
+    if (args.bundle is None) != args.rollback:
+        parser.error("give a BUNDLE to publish, or --rollback without one")
+    try:
+        shelf = versions.Shelf(args.address, args.region)
+        version = shelf.roll_back() if args.rollback else shelf.publish(args.bundle, print)
+        print(f"s3://{shelf.bucket}/{shelf.prefix}/current.json: {version}")
+        if args.function:
+            versions.restart(args.function, version, args.region)
+            print(f"{args.function} starts anew")
+    except (Failure, OSError) as error:
+        print(f"publish: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""Building the function's archive; what comes out is run by ``tests/e2e/test_lambda_runtime.py``."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import typing as t
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from scripts.lib import Failure, archive, thin
+
+SCRIPT = Path(__file__).parent.parent.parent / "scripts" / "package.py"
+MB = 1_000_000
+
+
+def run(*arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, env=os.environ | environment)
+
+
+@pytest.fixture(scope="module")
+def names(function_zip: t.Callable[[str], Path]) -> list[str]:
+    with zipfile.ZipFile(function_zip("torchscript")) as built:
+        return built.namelist()
+
+
+def test_the_torchscript_function_is_within_its_sizes(function_zip: t.Callable[[str], Path]) -> None:
+    facts = json.loads(function_zip("torchscript").with_name("function.json").read_text())
+    assert facts["zip"] <= 150 * MB
+    assert facts["unzipped"] <= 250 * MB
+    assert facts["tmp"] <= 450 * MB
+
+
+def test_the_function_has_the_serving_side_only(names: list[str]) -> None:
+    assert {"handler/lambda_entry.py", "static/openapi.json"} <= set(names)
+    assert not [name for name in names if name.startswith(("model/", "scripts/", "tests/", "sympy/", "pip/"))]
+
+
+def test_every_module_has_its_bytecode_for_any_path_and_time(function_zip: t.Callable[[str], Path]) -> None:
+    tag = sys.implementation.cache_tag
+    with zipfile.ZipFile(function_zip("torchscript")) as built:
+        names = set(built.namelist())
+        for name in names:
+            if name.endswith(".py"):
+                folder, _, stem = name[:-3].rpartition("/")
+                assert f"{folder}/__pycache__/{stem}.{tag}.pyc".lstrip("/") in names
+        code = built.read(f"handler/__pycache__/app.{tag}.pyc")
+    assert code[4:8] == b"\x01\x00\x00\x00"  # by hash, unchecked
+    assert b"/var/task/handler/app.py" in code
+
+
+def test_the_onnx_function_has_no_torch(function_zip: t.Callable[[str], Path]) -> None:
+    with zipfile.ZipFile(function_zip("onnx")) as built:
+        tops = {name.partition("/")[0] for name in built.namelist()}
+    assert "onnxruntime" in tops
+    assert not tops & {"torch", "libraries"}
+
+
+def test_the_same_content_makes_the_same_bytes(function_zip: t.Callable[[str], Path], tmp_path: Path) -> None:
+    result = run("--engine", "onnx", "--same-interpreter", "--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "onnx" / "function.zip").read_bytes() == function_zip("onnx").read_bytes()
+    assert re.search(r"onnxruntime +[0-9.]+ MB\n", result.stdout)
+    assert re.search(r"unzipped +[0-9.]+ MB\n", result.stdout)
+
+
+@pytest.mark.parametrize("engine", ["torchscript", "onnx"])
+def test_without_wheels_for_lambda_it_says_what_to_do(tmp_path: Path, engine: str) -> None:
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path), "PIP_CONFIG_FILE": os.devnull}
+    result = run("--engine", engine, "--python", "3.13", "--out", tmp_path / "out", **offline)
+    assert result.returncode == 1
+    assert "pip found no wheels for Python 3.13" in result.stderr
+    assert "PIP_FIND_LINKS" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_unknown_runtime_is_refused() -> None:
+    result = run("--python", "3.9")
+    assert result.returncode == 2
+    assert "'3.9'" in result.stderr
+
+
+def test_a_function_too_large_is_refused_by_the_names_of_what_is_large() -> None:
+    with pytest.raises(Failure, match=r"300\.0 MB unzipped.*262\.1 MB.*torch \(250\.0 MB\)"):
+        archive.check([("torch", 250 * MB), ("numpy", 50 * MB)], 0)
+
+
+def test_libraries_too_large_for_tmp_are_refused() -> None:
+    with pytest.raises(Failure, match=r"500\.0 MB of /tmp"):
+        archive.check([("torch", 1)], 500 * MB)
+
+
+def test_a_cuda_build_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match="CUDA build"):
+        thin.pack_libraries({"torch/lib/libtorch_cuda.so": tmp_path}, tmp_path)
+
+
+def test_a_torch_built_otherwise_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match=r"no libgomp\.so\.1"):
+        thin.pack_libraries({"torch/lib/libc10.so": tmp_path}, tmp_path)
+
+
+def test_a_missing_strip_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(Failure, match="binutils"):
+        thin.find_strip()
