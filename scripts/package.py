@@ -43,6 +43,7 @@ def main() -> int:
 def build(engine: str, python: str, same_interpreter: bool, out: pathlib.Path) -> None:
     """Build ``out/<engine>/function.zip`` and print its table."""
     folder = out / engine
+    folder.mkdir(parents=True, exist_ok=True)
     if same_interpreter:
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         files = collect.installed(engine)
@@ -56,7 +57,7 @@ def build(engine: str, python: str, same_interpreter: bool, out: pathlib.Path) -
     if engine == "torchscript":
         print("packing PyTorch's libraries", flush=True)
         files, tmp = thin.pack_libraries(files, ROOT / "build" / "libraries")
-    with tempfile.TemporaryDirectory(dir=out) as bytecode:
+    with tempfile.TemporaryDirectory(dir=folder) as bytecode:
         compiler = archive.interpreter(python)
         if compiler:
             files = archive.with_bytecode(files, python, compiler, pathlib.Path(bytecode))

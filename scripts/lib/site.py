@@ -1,5 +1,6 @@
 """The page's files in an S3 bucket: content types, cache headers, the API's address, and only what has changed."""
 
+import gzip
 import hashlib
 import json
 import pathlib
@@ -53,10 +54,20 @@ def files(folder: pathlib.Path, api: str) -> dict[str, bytes]:
 def headers(name: str) -> dict[str, str]:
     """How `name` is sent: libraries, whose names have their version, are kept; all else is asked for anew."""
     kept = name.startswith("vendor/") and name.endswith(".js")
-    return {
+    sent = {
         "ContentType": TYPES[pathlib.PurePath(name).suffix],
         "CacheControl": "public, max-age=31536000, immutable" if kept else "no-cache",
     }
+    return sent | {"ContentEncoding": "gzip"} if _is_text(name) else sent
+
+
+def body(name: str, data: bytes) -> bytes:
+    """What is stored of a file: text compressed, since S3 itself compresses nothing and every browser takes gzip."""
+    return gzip.compress(data, mtime=0) if _is_text(name) else data
+
+
+def _is_text(name: str) -> bool:
+    return not TYPES[pathlib.PurePath(name).suffix].startswith("image/") or name.endswith(".svg")
 
 
 def upload(found: dict[str, bytes], bucket: str, say: t.Callable[[str], None], region: str | None = None) -> int:
@@ -74,7 +85,7 @@ def upload(found: dict[str, bytes], bucket: str, say: t.Callable[[str], None], r
         with aws.refusals(f"s3://{bucket}/{name}"):
             if _metadata(s3, bucket, name) == metadata:
                 continue
-            s3.put_object(Bucket=bucket, Key=name, Body=found[name], Metadata=metadata, **headers(name))
+            s3.put_object(Bucket=bucket, Key=name, Body=body(name, found[name]), Metadata=metadata, **headers(name))
         say(f"{name}: sent")
         sent += 1
     with aws.refusals(f"s3://{bucket}"):
