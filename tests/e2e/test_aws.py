@@ -6,6 +6,7 @@ policies, alarms or bucket properties (versions, access blocks) from a stack, no
 its first answer to the removal of an updated stack is a 500.
 """
 
+import gzip
 import json
 import os
 import shutil
@@ -159,7 +160,7 @@ def test_the_stored_archive_is_the_built_one(aws: Aws, deployed: str, package: P
 def test_the_page_knows_the_api(aws: Aws, deployed: str) -> None:
     outputs = aws.outputs()
     config = aws.object(outputs["SiteBucketName"], "config.js")
-    assert outputs["HttpApiUrl"] in config["Body"].read().decode()
+    assert outputs["HttpApiUrl"] in gzip.decompress(config["Body"].read()).decode()
     assert config["ContentType"] == "text/javascript; charset=utf-8"
     assert aws.object(outputs["SiteBucketName"], "index.html")["CacheControl"] == "no-cache"
 

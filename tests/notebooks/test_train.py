@@ -1,4 +1,5 @@
 import asyncio
+import concurrent.futures
 import pathlib
 
 import nbclient
@@ -18,7 +19,9 @@ def temporary_folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_the_notebook_runs_from_top_to_bottom(temporary_folder: pathlib.Path) -> None:
     notebook = nbformat.read(NOTEBOOK, 4)
     client = nbclient.NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(NOTEBOOK.parent)}})
-    asyncio.run(client.async_execute())
+    # In a thread of its own: the browser tests leave an event loop running in this one.
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, client.async_execute()).result()
     (work,) = temporary_folder.glob("carvae-*")
     assert (work / "run" / "report" / "report.html").is_file()
     assert (work / "bundle" / "manifest.json").is_file()
