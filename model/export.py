@@ -5,14 +5,13 @@ import hashlib
 import itertools
 import json
 import pathlib
-import shutil
-import tempfile
 import typing as t
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from . import folders
 from .release import Release
 
 #: Largest difference between a traced function and the eager one it was traced from, absolute.
@@ -39,18 +38,8 @@ def write_bundle(release: Release, version: str, card: str, out: pathlib.Path) -
     """
     if out.exists() and not (out / "manifest.json").is_file():
         raise ValueError(f"{out}: exists and is not a bundle; choose another folder")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    work = pathlib.Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        manifest = _write(release, version, card, work)
-        work.chmod(0o755)
-        if out.exists():
-            shutil.rmtree(out)
-        work.rename(out)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
-    return manifest
+    with folders.written_whole(out) as work:
+        return _write(release, version, card, work)
 
 
 def _write(release: Release, version: str, card: str, work: pathlib.Path) -> dict[str, t.Any]:

@@ -7,8 +7,6 @@ import hashlib
 import io
 import json
 import pathlib
-import shutil
-import tempfile
 import typing as t
 import zipfile
 
@@ -17,6 +15,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from PIL import Image, ImageOps
 
+from . import folders
 from .data import IMAGES, SPLITS
 
 CARD = "data_card.json"
@@ -165,16 +164,8 @@ def prepare(
     """
     if out.exists():
         raise ValueError(f"{out}: exists already; remove it or choose another folder")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    work = pathlib.Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        card = _write(sources, work, settings, progress)
-        work.chmod(0o755)
-        work.rename(out)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
-    return card
+    with folders.written_whole(out) as work:
+        return _write(sources, work, settings, progress)
 
 
 def _write(
