@@ -5,13 +5,18 @@ import pytest
 from model import folders
 
 
+def write_half(out: pathlib.Path) -> None:
+    with folders.written_whole(out) as work:
+        (work / "new").write_text("half")
+        raise RuntimeError("half-way")
+
+
 def test_an_error_leaves_what_was_there_and_nothing_else(tmp_path: pathlib.Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "old").write_text("kept")
-    with pytest.raises(RuntimeError, match="half-way"), folders.written_whole(out) as work:
-        (work / "new").write_text("half")
-        raise RuntimeError("half-way")
+    with pytest.raises(RuntimeError, match="half-way"):
+        write_half(out)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert (out / "old").read_text() == "kept"
 
