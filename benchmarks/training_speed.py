@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from model import data, losses, optimizers
+from model import data, losses
 from model.losses import Posterior
 from model.module import VAE
 from model.networks import Decoder, Encoder
@@ -108,7 +108,7 @@ class PlainLoop:
         self.encoder, self.decoder = Encoder(module.network), Decoder(module.network)
         self.loss, self.latents = module.loss, module.network.latent_dim
         parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
-        self.optimizer = optimizers.build(module.optimizer, parameters, 1)["optimizer"]
+        self.optimizer = torch.optim.Adam(parameters, module.optimizer.learning_rate)
         # Batches come as one slice each, as in carvae; picture by picture, as in the examples, they take much longer.
         self.loader = DataLoader(images, BATCH, shuffle=True, drop_last=True, collate_fn=lambda batch: batch)
 

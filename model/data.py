@@ -1,5 +1,6 @@
 """Prepared photographs or MNIST, and the batches that training takes from them."""
 
+import collections
 import csv
 import gzip
 import pathlib
@@ -28,12 +29,14 @@ MNIST_FILES = {
 class Images(Dataset[Tensor]):
     """One split: rows of an array of uint8 images ``(N, S, S, C)``.
 
-    Items are tensors ``(C, S, S)``, batches ``(N, C, S, S)``; ``labels`` are the classes, where there are any.
+    Items are tensors ``(C, S, S)``, batches ``(N, C, S, S)``; ``labels`` are the classes and ``folders`` the first
+    folder of each image's file, where there are any.
     """
 
     def __init__(self, images: np.ndarray[t.Any, np.dtype[np.uint8]], rows: t.Sequence[int], limit: int = 0) -> None:
         self.images, self.rows = images, np.array(rows[: limit or None])
         self.labels: Tensor | None = None
+        self.folders: list[str] = []
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -101,12 +104,32 @@ def _prepared(folder: pathlib.Path, split: Split, limit: int) -> Images:
     chosen = [index for index, row in enumerate(rows) if row["split"] == split]
     if not chosen:
         raise ValueError(f"{folder / SPLITS}: no image in split {split!r}")
-    return Images(array, chosen, limit)
+    images = Images(array, chosen, limit)
+    images.folders = [rows[index]["file"].partition("/")[0] for index in images.rows]
+    return images
 
 
 def as_float(images: Tensor) -> Tensor:
     """Uint8 images to float32 in [0, 1], channels last, which convolutions on a CPU are fastest with."""
     return (images.float() / 255).contiguous(memory_format=torch.channels_last)
+
+
+class BalancedSampler(DistributedSampler[Tensor]):
+    """Draw images with replacement, so that small folders come up more often than their size says.
+
+    A folder of n images is drawn in proportion to n^(1 - ``balance``): 0 is by size, 1 all folders alike (the
+    exponent of Lample and Conneau 2019 for languages).
+    """
+
+    def __init__(self, images: Images, balance: float, processes: int, rank: int, seed: int) -> None:
+        super().__init__(images, processes, rank, seed=seed)
+        sizes = collections.Counter(images.folders)
+        self.weights = torch.tensor([sizes[folder] ** -balance for folder in images.folders])
+
+    def __iter__(self) -> t.Iterator[t.Any]:
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        drawn = torch.multinomial(self.weights, self.total_size, replacement=True, generator=generator)
+        return iter(drawn[self.rank :: self.num_replicas].tolist())
 
 
 class ImageData(L.LightningDataModule):
@@ -120,20 +143,32 @@ class ImageData(L.LightningDataModule):
         Images a process and step.
     flip
         Mirror half of the training images, chosen anew each step.
+    balance
+        Above 0, draw small folders of photographs more often: see `BalancedSampler`.
     limit
         Use only the first so many images of each split; 0 uses all.
     seed
         Seeds order and flips.
     """
 
-    def __init__(self, folder: str, batch_size: int = 64, flip: bool = True, limit: int = 0, seed: int = 0) -> None:
+    def __init__(
+        self,
+        folder: str,
+        batch_size: int = 64,
+        flip: bool = True,
+        balance: float = 0.0,
+        limit: int = 0,
+        seed: int = 0,
+    ) -> None:
         super().__init__()
         if batch_size < 1:
             raise ValueError(f"data.batch_size: {batch_size} is not at least 1")
         if limit < 0:
             raise ValueError(f"data.limit: {limit} is negative")
+        if not 0 <= balance <= 1:
+            raise ValueError(f"data.balance: {balance} is not within 0 and 1")
         self.save_hyperparameters()
-        self.folder, self.batch_size, self.flip = pathlib.Path(folder), batch_size, flip
+        self.folder, self.batch_size, self.flip, self.balance = pathlib.Path(folder), batch_size, flip, balance
         self.limit, self.seed = limit, seed
 
     def setup(self, stage: str) -> None:
@@ -141,9 +176,10 @@ class ImageData(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Tensor]:
         trainer = t.cast(L.Trainer, self.trainer)
-        sampler: DistributedSampler[Tensor] = DistributedSampler(
-            self.train, trainer.world_size, trainer.global_rank, shuffle=True, seed=self.seed
-        )
+        processes, rank = trainer.world_size, trainer.global_rank
+        sampler: DistributedSampler[Tensor] = DistributedSampler(self.train, processes, rank, seed=self.seed)
+        if self.balance and self.train.folders:
+            sampler = BalancedSampler(self.train, self.balance, processes, rank, self.seed)
         # The last, smaller batch is dropped: batch norm over a handful of images would unsettle its averages.
         drop_last = len(self.train) >= self.batch_size * trainer.world_size
         return DataLoader(self.train, self.batch_size, sampler=sampler, collate_fn=_as_is, drop_last=drop_last)

@@ -1,14 +1,17 @@
 """The variational autoencoder as a LightningModule: one training step, its logs and its optimizer."""
 
 import dataclasses
+import pathlib
 import typing as t
 
 import lightning as L
 import torch
 from torch import Tensor
 
-from . import data, losses, optimizers
+from . import data, losses, optimizers, release
+from .adversary import Adversary, AdversaryConfig, balanced
 from .losses import LossConfig, Posterior
+from .metrics import gradient_energy
 from .networks import Decoder, Encoder, NetworkConfig
 from .optimizers import OptimizerConfig
 
@@ -24,6 +27,7 @@ class VAE(L.LightningModule):
         network: NetworkConfig,
         loss: LossConfig,
         optimizer: OptimizerConfig,
+        adversary: AdversaryConfig = AdversaryConfig(),  # noqa: B008
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -32,16 +36,38 @@ class VAE(L.LightningModule):
                 "network": dataclasses.asdict(network),
                 "loss": dataclasses.asdict(loss),
                 "optimizer": dataclasses.asdict(optimizer),
+                "adversary": dataclasses.asdict(adversary),
                 "seed": seed,
             }
         )
         self.network, self.loss, self.optimizer, self.seed = network, loss, optimizer, seed
         self.encoder = Encoder(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.decoder = Decoder(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.adversary = Adversary(adversary, network.channels) if adversary.weight else None
         self.skipped_steps = 0
         self._sums = torch.zeros(len(LOGGED))
-        self._images = 0
+        self._images = torch.tensor(0)
         self._buffers_before = {name: buffer.clone() for name, buffer in self.named_buffers()}
+
+    def start_from(self, weights: pathlib.Path) -> None:
+        """Begin with the encoder and decoder of released weights or of a training checkpoint.
+
+        Raises
+        ------
+        ValueError
+            The file holds no weights of carvae, or those of another network.
+        """
+        encoder: torch.nn.Module
+        decoder: torch.nn.Module
+        if weights.suffix == ".ckpt":
+            network, encoder, decoder, _ = release.load_checkpoint(weights)
+        else:
+            released = release.load(weights)
+            network, encoder, decoder = released.network, released.encoder, released.decoder
+        if network != self.network:
+            raise ValueError(f"{weights}: weights of another network, {network}; the recipe's is {self.network}")
+        self.encoder.load_state_dict(encoder.state_dict())
+        self.decoder.load_state_dict(decoder.state_dict())
 
     def elbo(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Decoded images, reconstruction loss and KL divergence on the scale of `model.losses`."""
@@ -60,16 +86,31 @@ class VAE(L.LightningModule):
         noise = whole[self.global_rank :: processes].to(self.device)
         decoded, reconstruction, kl = self.elbo(batch, noise)
         loss = reconstruction + self.loss.beta_at(self.global_step) * kl
+        # Per pixel, so that one learning rate and one clipping norm suit every image size.
+        objective = loss / batch[0].numel()
+        if self.adversary is not None:
+            objective = objective + self.adversarial(objective, decoded, batch)
         with torch.no_grad():
             values = torch.stack((loss, reconstruction, kl, losses.psnr(decoded, batch).mean())).detach()
-            self._sums += len(batch) * values
-            self._images += len(batch)
+            # A step that is skipped for its values counts for nothing here either.
+            counted = len(batch) * values.isfinite().all()
+            self._sums += counted * values.nan_to_num(0.0, 0.0, 0.0)
+            self._images += counted
         # One entry in so many steps, and means over the epoch: logging each step costs a tenth of a small network's.
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if every and (self.global_step + 1) % every == 0:
             self.log_dict({f"{name}_step": value for name, value in zip(LOGGED, values, strict=True)}, prog_bar=True)
-        # Per pixel, so that one learning rate and one clipping norm suit every image size.
-        return loss / batch[0].numel()
+        return objective
+
+    def adversarial(self, objective: Tensor, decoded: Tensor, images: Tensor) -> Tensor:
+        """Let the discriminator learn from this batch; returns its term in the decoder's loss."""
+        adversary = t.cast(Adversary, self.adversary)
+        told_apart = adversary.learn(decoded, images)
+        self.log("discriminator", told_apart, prog_bar=True)
+        weight = adversary.config.weight_at(self.global_step)
+        if not weight:
+            return torch.zeros_like(objective)
+        return balanced(objective, adversary.term(decoded, images), self.decoder.last.weight, weight)
 
     def validation_step(self, batch: Tensor, batch_index: int) -> None:
         no_noise = torch.zeros(len(batch), self.network.latent_dim, device=self.device)
@@ -79,6 +120,7 @@ class VAE(L.LightningModule):
             "val_reconstruction": reconstruction,
             "val_kl": kl,
             "val_psnr": losses.psnr(decoded, batch).mean(),
+            "val_sharpness": gradient_energy(decoded) / gradient_energy(batch).clamp(min=1e-12),
         }
         self.log_dict(values, prog_bar=True, batch_size=len(batch), sync_dist=True)
 
@@ -98,12 +140,25 @@ class VAE(L.LightningModule):
             buffer.copy_(self._buffers_before[name])
 
     def on_train_epoch_start(self) -> None:
-        self._sums, self._images = torch.zeros(len(LOGGED), device=self.device), 0
+        self._sums = torch.zeros(len(LOGGED), device=self.device)
+        self._images = torch.tensor(0, device=self.device)
 
     def on_train_epoch_end(self) -> None:
-        means = self._sums / max(self._images, 1)
+        means = self._sums / self._images.clamp(min=1)
         self.log_dict({f"{name}_epoch": mean for name, mean in zip(LOGGED, means, strict=True)}, sync_dist=True)
         self.log("skipped_steps", float(self.skipped_steps), sync_dist=True)
 
     def configure_optimizers(self) -> t.Any:
-        return optimizers.build(self.optimizer, self.parameters(), int(self.trainer.estimated_stepping_batches))
+        parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
+        # Lightning clips no gradients of a fused optimizer under mixed precision.
+        mixed = "mixed" in str(self.trainer.precision) and bool(self.trainer.gradient_clip_val)
+        steps = int(self.trainer.estimated_stepping_batches)
+        return optimizers.build(self.optimizer, parameters, steps, fused=not mixed)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, t.Any]) -> None:
+        if self.adversary is not None:
+            checkpoint["discriminator_optimizer"] = self.adversary.optimizer.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, t.Any]) -> None:
+        if self.adversary is not None:
+            self.adversary.optimizer.load_state_dict(checkpoint["discriminator_optimizer"])

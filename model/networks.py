@@ -246,6 +246,11 @@ class Decoder(nn.Module):
             return [*layers, _transposed(widths[-1], config.channels)]
         return [*layers, nn.Conv2d(widths[-1], config.channels, 3, padding=1)]
 
+    @property
+    def last(self) -> nn.Module:
+        """The layer that makes the image: its gradients weigh the terms of a loss against each other."""
+        return next(layer for layer in reversed(self.body) if not isinstance(layer, nn.PixelShuffle))
+
     def forward(self, z: Tensor) -> Tensor:
         latent = z
         if self.aspect:

@@ -50,10 +50,21 @@ class OptimizerConfig:
             raise ValueError("optimizer.milestones: empty; the schedule 'steps' needs epochs to step after")
 
 
-def build(config: OptimizerConfig, parameters: t.Iterable[Parameter], steps: int) -> dict[str, t.Any]:
-    """Optimizer and schedule as Lightning takes them; ``steps`` is the number of optimizer steps of the whole run."""
+def build(
+    config: OptimizerConfig, parameters: t.Iterable[Parameter], steps: int, fused: bool = False
+) -> dict[str, t.Any]:
+    """Optimizer and schedule as Lightning takes them.
+
+    Parameters
+    ----------
+    steps
+        Optimizer steps of the whole run.
+    fused
+        Update all weights in one kernel, a tenth of a small network's time less.
+    """
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.name]
-    optimizer = kind(parameters, config.learning_rate, betas=(config.beta1, 0.999), weight_decay=config.weight_decay)
+    betas = (config.beta1, 0.999)
+    optimizer = kind(parameters, config.learning_rate, betas, weight_decay=config.weight_decay, fused=fused)
     if config.schedule == "constant":
         return {"optimizer": optimizer}
     # Plateaus and milestones are counted in epochs, the others in steps.

@@ -76,6 +76,7 @@ class RecipeCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument("--name", type=str, default="carvae", help="names the run's folder, runs/NAME")
         parser.add_argument("--out", type=str, default=None, help="the run's folder, if not runs/NAME")
+        parser.add_argument("--start_from", type=str, default=None, help="weights to begin with: .safetensors or .ckpt")
         parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
         parser.add_argument("--ema_decay", type=float, default=0.0, help="decay a step of averaged weights; 0: none")
         parser.add_argument("--early_stopping", type=int, default=0, help="epochs without a better val_loss; 0: never")
@@ -131,6 +132,8 @@ class RecipeCLI(LightningCLI):
         warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty.*")
         # Lightning's own use of a deprecated torch call.
         warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*", category=FutureWarning)
+        if self.config.start_from and not self.config.resume:
+            self.model.start_from(pathlib.Path(self.config.start_from))
         resume = self.out / "checkpoints" / "last.ckpt" if self.config.resume else None
         self.trainer.fit(self.model, self.datamodule, ckpt_path=resume, weights_only=True)
 

@@ -1,10 +1,12 @@
 import csv
+import dataclasses
 import pathlib
+import types
 
 import pytest
 import torch
 
-from model import data, training
+from model import data, release, training
 from model.losses import LossConfig
 from model.module import VAE
 from model.optimizers import OptimizerConfig
@@ -32,7 +34,9 @@ def test_a_run_leaves_logs_and_checkpoints(recipe: pathlib.Path, tmp_path: pathl
 def test_a_resumed_run_ends_bit_for_bit_where_the_unbroken_one_does(
     recipe: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train([f"--recipe={recipe}", f"--out={tmp_path / 'whole'}"])
+    # All that carries a state from step to step: averages, the discriminator and its optimizer, the order of images.
+    keys = [f"--recipe={recipe}", "--model.adversary.weight=0.5", "--data.balance=0.5", "--ema_decay=0.9"]
+    train([*keys, f"--out={tmp_path / 'whole'}"])
 
     def power_cut(self: VAE) -> None:
         if self.current_epoch == 1:
@@ -41,8 +45,8 @@ def test_a_resumed_run_ends_bit_for_bit_where_the_unbroken_one_does(
     with monkeypatch.context() as patch:
         patch.setattr(VAE, "on_train_epoch_start", power_cut)
         with pytest.raises(RuntimeError, match="power cut"):
-            train([f"--recipe={recipe}", f"--out={tmp_path / 'parts'}"])
-    train([f"--recipe={recipe}", f"--out={tmp_path / 'parts'}", "--resume"])
+            train([*keys, f"--out={tmp_path / 'parts'}"])
+    train([*keys, f"--out={tmp_path / 'parts'}", "--resume"])
     whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert all(torch.equal(value, parts[name]) for name, value in whole.items())
     assert len(list((tmp_path / "parts").glob("csv_*/metrics.csv"))) == 2
@@ -92,6 +96,32 @@ def test_a_non_finite_step_is_skipped_and_counted() -> None:
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 
+def test_a_skipped_step_leaves_the_mean_of_its_epoch_a_number() -> None:
+    module = VAE(TINY, LossConfig(), OptimizerConfig())
+    module._trainer = types.SimpleNamespace(world_size=1, global_rank=0, global_step=0, log_every_n_steps=0)  # type: ignore[assignment]
+    logged: dict[str, torch.Tensor] = {}
+    module.log_dict = lambda values, **_: logged.update(values)  # type: ignore[method-assign, misc, assignment]
+    module.log = lambda *_, **__: None  # type: ignore[method-assign, misc, assignment]
+    module.on_train_epoch_start()
+    for batch in (torch.rand(4, 3, 32, 32), torch.full((4, 3, 32, 32), torch.nan)):
+        module.training_step(batch, 0)
+    module.on_train_epoch_end()
+    assert all(value.isfinite() for value in logged.values())
+    assert logged["psnr_epoch"] > 1
+
+
+def test_training_starts_from_released_weights(recipe: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    train([f"--recipe={recipe}", f"--out={tmp_path / 'first'}"])
+    start = tmp_path / "first" / "checkpoints" / "last.ckpt"
+    network, encoder, _, _ = release.load_checkpoint(start)
+    module = VAE(network, LossConfig(), OptimizerConfig())
+    module.start_from(start)
+    assert torch.equal(next(module.encoder.parameters()), next(encoder.parameters()))
+    other = VAE(dataclasses.replace(network, slope=0.3), LossConfig(), OptimizerConfig())
+    with pytest.raises(ValueError, match="another network"):
+        other.start_from(start)
+
+
 def test_the_average_forgets_the_untrained_weights() -> None:
     update = training.averaging(0.999)
     average = torch.tensor(100.0)
@@ -105,6 +135,23 @@ def test_batches_come_in_an_order_that_depends_on_the_epoch_only(prepared: pathl
     batch = images.__getitems__([2, 0])
     assert batch.shape == (2, 3, 32, 32)
     assert torch.equal(batch[1], images[0])
+
+
+def test_balance_draws_small_folders_as_often_as_large_ones(prepared: pathlib.Path) -> None:
+    images = data.open_split(prepared, "train")
+    few = [row for row, folder in enumerate(images.folders) if folder == "wide"][:3]
+    kept = [row for row, folder in enumerate(images.folders) if folder == "tall" or row in few]
+    images.rows, images.folders = images.rows[kept], [images.folders[row] for row in kept]
+    drawn = [row for epoch in range(60) for row in sampled(images, epoch)]
+    share = sum(images.folders[row] == "wide" for row in drawn) / len(drawn)
+    assert share == pytest.approx(0.5, abs=0.06)
+
+
+def sampled(images: data.Images, epoch: int) -> list[int]:
+    sampler = data.BalancedSampler(images, 1.0, 1, 0, seed=0)
+    sampler.set_epoch(epoch)
+    assert list(sampler) == list(sampler)
+    return list(sampler)
 
 
 @pytest.mark.parametrize("split", ["nothing"])
