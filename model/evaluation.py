@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from . import generation
-from .generation import Neighbourhood
+from .bootstrap import Estimate
 
 #: A path shows this many steps between its two cars.
 STEPS = 16
@@ -26,27 +26,34 @@ class Distances:
         Mean over the levels of the pyramid, times 1,000.
     levels
         The same, a number a level, finest first.
-    neighbourhood
-        Precision, recall, density, coverage in the fixed feature space.
+    precision, recall, density, coverage
+        See `generation.Neighbourhood`, in the fixed feature space.
     ms_ssim
         Mean between random pairs of the set: lower is more diverse.
     """
 
     images: int
-    sliced_wasserstein: float
+    sliced_wasserstein: Estimate
     levels: list[float]
-    neighbourhood: Neighbourhood
-    ms_ssim: float
+    precision: Estimate
+    recall: Estimate
+    density: Estimate
+    coverage: Estimate
+    ms_ssim: Estimate
 
 
 def distances(images: Tensor, real: Tensor, real_features: Tensor) -> Distances:
     """Compare ``(N, C, S, S)`` images with real ones, whose `generation.features` are given as well."""
     levels = generation.sliced_wasserstein(images, real)
+    near = generation.neighbourhood(real_features, generation.features(images))
     return Distances(
         images=len(images),
-        sliced_wasserstein=sum(levels) / len(levels),
+        sliced_wasserstein=Estimate(sum(levels) / len(levels), generation.sliced_wasserstein_interval(images, real)),
         levels=levels,
-        neighbourhood=generation.neighbourhood(real_features, generation.features(images)),
+        precision=near.precision,
+        recall=near.recall,
+        density=near.density,
+        coverage=near.coverage,
         ms_ssim=generation.diversity(images),
     )
 

@@ -4,16 +4,21 @@ Every distance says little alone; `docs/evaluation.md` puts the distance between
 """
 
 import dataclasses
+import typing as t
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
+from . import bootstrap
+from .bootstrap import Estimate
+
 #: Karras et al. 2018, appendix: patches of 7x7, here fewer an image, since these sets are small.
 PATCH = 7
 PATCHES = 32
 DIRECTIONS = 512
+INTERVAL_DIRECTIONS = 32
 
 #: Scales of MS-SSIM that 128 px leave room for: the first four of the original five, their weights made to sum to 1.
 MS_SSIM_WEIGHTS = (0.0517, 0.3295, 0.3462, 0.2726)
@@ -63,20 +68,48 @@ def sliced_wasserstein(one: Tensor, other: Tensor, seed: int = 0) -> list[float]
     ----------
     Karras et al. 2018, "Progressive Growing of GANs", section 5.
     """
-    count = min(len(one), len(other))
-    generator = torch.Generator().manual_seed(seed)
     distances = []
-    for level, twin in zip(laplacian_pyramid(one[:count]), laplacian_pyramid(other[:count]), strict=True):
-        a, b = _patches(level, generator), _patches(twin, generator)
-        directions = torch.randn(a.shape[1], DIRECTIONS, generator=generator)
-        directions /= directions.norm(dim=0)
+    for a, b in _projected(one, other, DIRECTIONS, seed):
         # A few directions at a time: a set of 2,048 images has 65,536 patches.
         parts = [
-            ((a @ some).sort(0).values - (b @ some).sort(0).values).abs().mean()
-            for some in torch.split(directions, 64, 1)
+            _wasserstein(some, twin) for some, twin in zip(torch.split(a, 64, 1), torch.split(b, 64, 1), strict=True)
         ]
-        distances.append(1000 * float(torch.stack(parts).mean()))
+        distances.append(1000 * float(torch.cat(parts).mean()))
     return distances
+
+
+def sliced_wasserstein_interval(one: Tensor, other: Tensor, resamples: int = 20, seed: int = 0) -> float:
+    """Half the width of the 95 % interval of the mean over the levels, from resampled images of both sets.
+
+    Taken over `INTERVAL_DIRECTIONS` of the directions only, or it would take minutes. Resampled sets are some images
+    short of variety, which adds about the same to each distance; the spread is what counts here.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    count = min(len(one), len(other))
+    images = (count, PATCHES, INTERVAL_DIRECTIONS)
+    levels = [(a.view(images), b.view(images)) for a, b in _projected(one, other, INTERVAL_DIRECTIONS, seed)]
+    scores = []
+    for _ in range(resamples):
+        first, second = torch.randint(count, (2, count), generator=generator)
+        parts = [_wasserstein(a[first].flatten(0, 1), b[second].flatten(0, 1)).mean() for a, b in levels]
+        scores.append(1000 * torch.stack(parts).mean())
+    return bootstrap.half_width(torch.stack(scores))
+
+
+def _projected(one: Tensor, other: Tensor, directions: int, seed: int) -> t.Iterator[tuple[Tensor, Tensor]]:
+    """Patches of both sets along random directions, ``(N · PATCHES, directions)`` each, level by level."""
+    count = min(len(one), len(other))
+    generator = torch.Generator().manual_seed(seed)
+    for level, twin in zip(laplacian_pyramid(one[:count]), laplacian_pyramid(other[:count]), strict=True):
+        a, b = _patches(level, generator), _patches(twin, generator)
+        axes = torch.randn(a.shape[1], directions, generator=generator)
+        axes /= axes.norm(dim=0)
+        yield a @ axes, b @ axes
+
+
+def _wasserstein(a: Tensor, b: Tensor) -> Tensor:
+    """Distance of two samples ``(N, D)`` along each of their directions, ``(D,)``."""
+    return (a.sort(0).values - b.sort(0).values).abs().mean(0)
 
 
 @torch.inference_mode()
@@ -110,14 +143,16 @@ class Neighbourhood:
         one (Naeem et al. 2020); 1 and nearly 1 for two sets of one distribution.
     """
 
-    precision: float
-    recall: float
-    density: float
-    coverage: float
+    precision: Estimate
+    recall: Estimate
+    density: Estimate
+    coverage: Estimate
 
 
 def neighbourhood(real: Tensor, generated: Tensor, k: int = 5) -> Neighbourhood:
     """Compare features ``(N, F)`` and ``(M, F)`` by their k nearest neighbours.
+
+    Each score is a mean over generated or over real images; its interval resamples those, the others standing still.
 
     Raises
     ------
@@ -131,10 +166,10 @@ def neighbourhood(real: Tensor, generated: Tensor, k: int = 5) -> Neighbourhood:
     distance = torch.cdist(real, generated)
     within_real = distance <= real_radius[:, None]
     return Neighbourhood(
-        precision=float(within_real.any(0).float().mean()),
-        recall=float((distance <= generated_radius[None, :]).any(1).float().mean()),
-        density=float(within_real.sum(0).float().mean() / k),
-        coverage=float(within_real.any(1).float().mean()),
+        precision=bootstrap.mean(within_real.any(0)),
+        recall=bootstrap.mean((distance <= generated_radius[None, :]).any(1)),
+        density=bootstrap.mean(within_real.sum(0) / k),
+        coverage=bootstrap.mean(within_real.any(1)),
     )
 
 
@@ -145,9 +180,9 @@ def ms_ssim(one: Tensor, other: Tensor) -> Tensor:
     )
 
 
-def diversity(images: Tensor, pairs: int = 256, seed: int = 0) -> float:
+def diversity(images: Tensor, pairs: int = 256, seed: int = 0) -> Estimate:
     """Mean MS-SSIM between random pairs of a set: lower is more diverse."""
     generator = torch.Generator().manual_seed(seed)
     first = torch.randint(len(images), (pairs,), generator=generator)
     second = (first + torch.randint(1, len(images), (pairs,), generator=generator)) % len(images)
-    return float(ms_ssim(images[first], images[second]).mean())
+    return bootstrap.mean(ms_ssim(images[first], images[second]))

@@ -1,12 +1,11 @@
 """How close reconstructions are to their photographs."""
 
 import dataclasses
-import math
 
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
-from . import generation
+from . import bootstrap, generation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Reconstruction:
     psnr
         Peak signal-to-noise ratio in dB, higher is better.
     psnr_interval
-        95 % interval of that mean, half its width, from the spread over images.
+        Half the width of that mean's 95 % interval, by resampling images.
     ssim
         Structural similarity (Wang et al. 2004) with torchmetrics' defaults, at most 1.
     ms_ssim, ms_ssim_low
@@ -54,10 +53,11 @@ def reconstruction(decoded: Tensor, originals: Tensor) -> Reconstruction:
     multiscale = generation.ms_ssim(decoded, originals) if originals.shape[2] >= generation.MS_SSIM_SIDE else None
     if not isinstance(ssim, Tensor):
         raise TypeError("torchmetrics answered with a contrast map nobody asked for")
+    mean = bootstrap.mean(psnr)
     return Reconstruction(
         images=len(originals),
-        psnr=float(psnr.mean()),
-        psnr_interval=1.96 * float(psnr.std(unbiased=False)) / math.sqrt(len(originals)),
+        psnr=mean.value,
+        psnr_interval=mean.interval,
         ssim=float(ssim),
         ms_ssim=None if multiscale is None else float(multiscale.mean()),
         ms_ssim_low=None if multiscale is None else float(multiscale.quantile(0.05)),

@@ -105,20 +105,32 @@ def fit_gaussian_mixture(
     return prior
 
 
-def principal_directions(codes: Array, count: int = 8) -> list[dict[str, t.Any]]:
-    """The ``count`` directions of largest variance: unit vectors with the codes' mean and deviation along them."""
+def principal_directions(codes: Array, count: int = 8, names: t.Sequence[str] = ()) -> list[dict[str, t.Any]]:
+    """The ``count`` directions of largest variance: unit vectors with the codes' mean and deviation along them.
+
+    ``names`` say what the first of them visibly do, for a person to find out.
+
+    Raises
+    ------
+    ValueError
+        There are more names than directions.
+    """
     from sklearn.decomposition import PCA
+
+    if len(names) > count:
+        raise ValueError(f"{len(names)} names for {count} directions: {', '.join(names)}")
+    named = [*names, *(f"direction {number}" for number in range(len(names) + 1, count + 1))]
 
     pca = PCA(min(count, *codes.shape), random_state=0).fit(codes)
     return [
         {
-            "name": f"direction {number}",
+            "name": name,
             "sd": round(float(variance) ** 0.5, 5),
             "mean": round(float(pca.mean_ @ axis), 5),
             # In double precision, or the rounded numbers would be written with all of their digits.
             "vector": axis.astype(np.float64).round(5).tolist(),
         }
-        for number, (axis, variance) in enumerate(zip(pca.components_, pca.explained_variance_, strict=True), start=1)
+        for name, axis, variance in zip(named, pca.components_, pca.explained_variance_, strict=False)
     ]
 
 

@@ -38,6 +38,7 @@ def main() -> int:
     parser.add_argument("--engine", choices=ENGINES, default="torchscript", help="(%(default)s)")
     parser.add_argument("--data", type=pathlib.Path, required=True, help="photographs with their splits.csv")
     parser.add_argument("--split", choices=("val", "test"), default="test", help="(%(default)s)")
+    parser.add_argument("--only", metavar="FOLDER", help="score this folder of the photographs alone")
     parser.add_argument("--samples", type=int, default=2048, help="random cars to score (%(default)s)")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/evaluation.json"), help="(%(default)s)")
     args = parser.parse_args()
@@ -64,9 +65,12 @@ def evaluate(args: argparse.Namespace) -> tuple[dict[str, t.Any], Tensor]:
     engine = engines.load(args.engine, bundle, torch.get_num_threads())
     size = bundle.manifest.image_size
     sources = preparation.find_sources([args.data])
+    if args.only:
+        sources = [source for source in sources if pathlib.PurePosixPath(source.name).parts[0] == args.only]
     members = [source for source in sources if source.split == args.split]
     if not members:
-        raise ValueError(f"{args.data}: no image of split {args.split!r} in a splits.csv")
+        where = f"{args.data}/{args.only}" if args.only else args.data
+        raise ValueError(f"{where}: no image of split {args.split!r} in a splits.csv")
     groups: dict[str, list[preparation.Source]] = {}
     for source in members:
         groups.setdefault(str(pathlib.PurePosixPath(source.name).parent), []).append(source)
@@ -143,31 +147,41 @@ def row(images: Tensor) -> Tensor:
 
 
 def print_report(report: dict[str, t.Any]) -> None:
-    print(f"{'reconstruction':20} images  PSNR dB       SSIM   MS-SSIM (5th percentile)  sharpness")
+    """The tables of the README."""
+    heads = [report["split"], "images", "PSNR, dB", "SSIM", "MS-SSIM (5th percentile)", "sharpness"]
+    rows = []
     for group, scores in report["reconstruction"].items():
-        psnr = f"{scores['psnr']:.2f} ± {scores['psnr_interval']:.2f}"
         multiscale = "" if scores["ms_ssim"] is None else f"{scores['ms_ssim']:.3f} ({scores['ms_ssim_low']:.3f})"
-        print(
-            f"{group:20} {scores['images']:6}  {psnr}  {scores['ssim']:.3f}  {multiscale:24}  {scores['sharpness']:.2f}"
+        psnr = f"{scores['psnr']:.2f} ± {scores['psnr_interval']:.2f}"
+        rows.append(
+            [group, f"{scores['images']:,}", psnr, f"{scores['ssim']:.3f}", multiscale, f"{scores['sharpness']:.2f}"]
         )
+    print_table(heads, rows)
     if "random" not in report:
         return
-    against = f"against the {report['split']} split"
-    print(f"\n{against:20} images  SWD x 1e3  precision recall density coverage  MS-SSIM of pairs")
     sets = {name: report[name] for name in ("real against real", "reconstructions", "random")}
     sets |= {f"midpoints, {name}": report[name]["midpoints"] for name in ("lerp", "slerp")}
-    for name, scores in sets.items():
-        near = scores["neighbourhood"]
-        print(
-            f"{name:20} {scores['images']:6}  {scores['sliced_wasserstein']:9.1f}  {near['precision']:9.2f} "
-            f"{near['recall']:6.2f} {near['density']:7.2f} {near['coverage']:8.2f}  {scores['ms_ssim']:.3f}"
-        )
-    for name in ("lerp", "slerp"):
-        path = report[name]
-        print(
-            f"{name}: largest step {path['largest_jump']:.1f} times the median, paths with one above 3: "
-            f"{path['jumps']:.0%}; midpoints {path['from_cross_fade']:.4f} from a cross-fade"
-        )
+    columns = ("precision", "recall", "density", "coverage", "ms_ssim")
+    rows = [
+        [name, f"{scores['images']:,}", "{value:.1f} ± {interval:.1f}".format(**scores["sliced_wasserstein"])]
+        + ["{value:.2f} ± {interval:.2f}".format(**scores[column]) for column in columns]
+        for name, scores in sets.items()
+    ]
+    heads = [f"against the {report['split']} split", "images", "SWD x 1e3", *columns[:-1], "MS-SSIM of pairs"]
+    print_table(heads, rows)
+    rows = [
+        [name, f"{path['largest_jump']:.1f}", f"{path['jumps']:.0%}", f"{path['from_cross_fade']:.3f}"]
+        for name, path in ((name, report[name]) for name in ("lerp", "slerp"))
+    ]
+    print_table(["path", "largest step / median", "paths with one above 3", "midpoints from a cross-fade"], rows)
+
+
+def print_table(heads: list[str], rows: list[list[str]]) -> None:
+    """As Markdown, columns aligned for reading in a terminal."""
+    widths = [max(len(cell) for cell in column) for column in zip(heads, *rows, strict=True)]
+    for cells in (heads, ["-" * width for width in widths], *rows):
+        print("|", " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), "|")
+    print()
 
 
 if __name__ == "__main__":

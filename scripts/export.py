@@ -31,6 +31,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     parser.add_argument("--prior", choices=("mixture", "normal"), default="mixture", help="(%(default)s)")
     parser.add_argument("--axes", type=int, help="principal axes of the mixture (at most 160)")
     parser.add_argument("--components", type=int, help="Gaussians in the mixture (at most 24)")
+    parser.add_argument("--directions", nargs="+", metavar="NAME", help="names of the principal directions, in order")
     parser.add_argument("--release", type=pathlib.Path, help="write the released weights to this file, too")
     args = parser.parse_args(arguments)
     try:
@@ -77,7 +78,7 @@ def from_checkpoint(args: argparse.Namespace) -> release.Release:
         "git_commit": git_commit(),
         "data_card": {key: value for key, value in card.items() if key != "left_out_files"},
         "metrics": {},
-        "directions": priors.principal_directions(codes),
+        "directions": priors.principal_directions(codes, names=args.directions or ()),
     }
     return release.Release(network, encoder, decoder, prior, facts)
 

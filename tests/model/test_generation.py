@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from model import generation
+from model.bootstrap import Estimate
 
 
 def noise(count: int = 40, size: int = 32, seed: int = 0) -> torch.Tensor:
@@ -30,30 +31,36 @@ def test_the_same_seed_gives_the_same_distance() -> None:
     assert first == second
 
 
+def test_intervals_narrow_with_more_images() -> None:
+    few = generation.sliced_wasserstein_interval(noise(20, seed=0), noise(20, seed=1))
+    many = generation.sliced_wasserstein_interval(noise(160, seed=0), noise(160, seed=1))
+    assert 0 < many < few
+
+
 def cloud(shift: float = 0.0, seed: int = 0, count: int = 400) -> torch.Tensor:
     return torch.randn(count, 8, generator=torch.Generator().manual_seed(seed)) + shift
 
 
 def test_two_samples_of_one_cloud_are_dense_and_covered() -> None:
     scores = generation.neighbourhood(cloud(seed=0), cloud(seed=1))
-    assert scores.density == pytest.approx(1, abs=0.15)
-    assert scores.coverage > 0.9
-    assert scores.precision > 0.7
-    assert scores.recall > 0.7
+    assert scores.density.value == pytest.approx(1, abs=0.15)
+    assert scores.coverage.value > 0.9
+    assert scores.precision.value > 0.7
+    assert scores.recall.value > 0.7
 
 
 def test_a_shifted_cloud_is_neither() -> None:
     scores = generation.neighbourhood(cloud(), cloud(shift=20, seed=1))
-    assert scores == generation.Neighbourhood(0, 0, 0, 0)
+    assert scores == generation.Neighbourhood(*[Estimate(0, 0)] * 4)
 
 
 def test_a_collapsed_set_has_precision_without_recall_or_coverage() -> None:
     real = cloud()
     collapsed = real[:1] + 1e-3 * cloud(seed=1)
     scores = generation.neighbourhood(real, collapsed)
-    assert scores.precision > 0.9
-    assert scores.recall < 0.1
-    assert scores.coverage < 0.2
+    assert scores.precision.value > 0.9
+    assert scores.recall.value < 0.1
+    assert scores.coverage.value < 0.2
 
 
 def test_too_small_sets_are_named() -> None:
@@ -69,5 +76,5 @@ def test_features_are_the_same_for_everyone() -> None:
 
 def test_a_set_of_one_image_has_no_diversity() -> None:
     one = noise(1, 128).expand(6, -1, -1, -1)
-    assert generation.diversity(one, 4) == pytest.approx(1, abs=1e-3)
-    assert generation.diversity(noise(6, 128), 4) < 0.6
+    assert generation.diversity(one, 4).value == pytest.approx(1, abs=1e-3)
+    assert generation.diversity(noise(6, 128), 4).value < 0.6

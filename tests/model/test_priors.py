@@ -45,3 +45,10 @@ def test_directions_tell_where_the_middle_of_the_codes_lies() -> None:
         along = codes @ np.array(direction["vector"])
         assert along.mean() == pytest.approx(direction["mean"], abs=1e-3)
         assert along.std(ddof=1) == pytest.approx(direction["sd"], rel=1e-3)
+
+
+def test_named_directions_come_first_and_too_many_names_are_refused() -> None:
+    names = [direction["name"] for direction in priors.principal_directions(two_clouds(), 3, ["turn", "colour"])]
+    assert names == ["turn", "colour", "direction 3"]
+    with pytest.raises(ValueError, match="3 names for 2 directions: turn, colour, height"):
+        priors.principal_directions(two_clouds(), 2, ["turn", "colour", "height"])
