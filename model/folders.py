@@ -1,10 +1,16 @@
 """Output folders that are whole or absent."""
 
 import contextlib
+import ctypes
+import os
 import pathlib
 import shutil
+import sys
 import tempfile
 import typing as t
+
+_HERE = -100  # AT_FDCWD
+_EXCHANGE = 2  # RENAME_EXCHANGE
 
 
 @contextlib.contextmanager
@@ -19,8 +25,23 @@ def written_whole(out: pathlib.Path) -> t.Iterator[pathlib.Path]:
         yield work
         work.chmod(0o755)
         if out.exists():
-            shutil.rmtree(out)
-        work.rename(out)
+            _exchange(work, out)
+            shutil.rmtree(work)
+        else:
+            work.rename(out)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
+
+
+def _exchange(one: pathlib.Path, other: pathlib.Path) -> None:
+    """Swap two folders; on Linux in one step, so that a process killed meanwhile leaves one of them at each place."""
+    if sys.platform == "linux":
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+        if rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0:
+            return
+    # Elsewhere, and on file systems that can't: nothing is at `other` for an instant.
+    aside = one.with_name(one.name + "-before")
+    other.rename(aside)
+    one.rename(other)
+    aside.rename(one)

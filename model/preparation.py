@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
 import pathlib
 import typing as t
 import zipfile
@@ -179,7 +180,7 @@ def _write(
     kept: list[tuple[str, str]] = []
     # Hashes in the order of arrival, for one vectorised comparison an image.
     hashes = np.zeros(len(sources), np.uint64)
-    spool = open_memmap(work / "spool.npy", "w+", np.uint8, (max(1, len(sources)), settings.size, settings.size, 3))
+    spool = _room_for(work / "spool.npy", (max(1, len(sources)), settings.size, settings.size, 3))
     for source in progress(sorted(sources, key=lambda s: (SPLIT_ORDER.get(s.split or "", 0), s.name))):
         try:
             image = decode(source.read())
@@ -206,7 +207,7 @@ def _write(
         raise ValueError(f"no image is left of {len(sources)}: {reasons}")
 
     order = sorted(range(len(kept)), key=lambda index: kept[index][0])
-    array = open_memmap(work / IMAGES, "w+", np.uint8, (len(kept), *spool.shape[1:]))
+    array = _room_for(work / IMAGES, (len(kept), *spool.shape[1:]))
     for row, index in enumerate(order):
         array[row] = spool[index]
     array.flush()
@@ -227,6 +228,15 @@ def _write(
     (work / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     _contact_sheet(array).save(work / CONTACT_SHEET)
     return card
+
+
+def _room_for(path: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray[t.Any, np.dtype[np.uint8]]:
+    """An array on disk whose space is taken at once: a page that finds none later would kill the process."""
+    array = open_memmap(path, "w+", np.uint8, shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def _split_of(digest: str, settings: Settings) -> str:

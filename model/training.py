@@ -96,13 +96,9 @@ class RecipeCLI(LightningCLI):
             raise ValueError(f"{self.out}: holds a run already; add --resume, or --out with another folder")
         callbacks: list[Callback] = [
             LearningRateMonitor("step"),
-            ModelCheckpoint(
-                self.out / "checkpoints",
-                "best",
-                monitor="val_loss",
-                save_last=True,
-                enable_version_counter=False,
-            ),
+            ModelCheckpoint(self.out / "checkpoints", "best", monitor="val_loss", enable_version_counter=False),
+            # Of its own: with the option `save_last` Lightning leaves it behind when an epoch is not the best so far.
+            ModelCheckpoint(self.out / "checkpoints", "last", enable_version_counter=False),
             Report(self.out, config.report_every),
         ]
         if config.trainer.enable_progress_bar is not False:

@@ -52,6 +52,26 @@ def test_a_resumed_run_ends_bit_for_bit_where_the_unbroken_one_does(
     assert len(list((tmp_path / "parts").glob("csv_*/metrics.csv"))) == 2
 
 
+def test_the_last_checkpoint_is_of_the_last_epoch_even_where_that_was_worse(
+    recipe: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validate = VAE.validation_step
+
+    def worse_each_epoch(self: VAE, batch: torch.Tensor, batch_index: int) -> None:
+        self.log("val_loss", float(self.current_epoch))
+        with monkeypatch.context() as patch:
+            patch.setattr(self, "log_dict", lambda *_, **__: None)
+            validate(self, batch, batch_index)
+
+    monkeypatch.setattr(VAE, "validation_step", worse_each_epoch)
+    train([f"--recipe={recipe}", f"--out={tmp_path}"])
+    epochs = {
+        name: torch.load(tmp_path / "checkpoints" / f"{name}.ckpt", weights_only=True)["epoch"]
+        for name in ("best", "last")
+    }
+    assert epochs == {"best": 0, "last": 1}
+
+
 def test_a_finished_run_is_not_overwritten(recipe: pathlib.Path, tmp_path: pathlib.Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "last.ckpt").touch()
