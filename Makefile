@@ -1,6 +1,10 @@
 # make run    the page and the API on http://127.0.0.1:8000 (PORT=, BUNDLE=)
 # make test   every test, ruff and mypy
+# make evaluate DATA=   the README's tables, from your photographs
 # make deploy everything on AWS (STAGE=, ENGINE=, BUNDLE=, PARAMS=); make package builds its function alone
+# make fuzz, make load, make faults, make audit   see docs/reliability.md
+# make bench  every figure of docs/performance.md anew, in about 20 minutes of a quiet machine
+# make bench-check        the same beside, and which ratios fell against the committed ones
 # make remove STAGE=dev   all of that off AWS again, the published models, too
 PYTHON ?= python3
 PORT ?= 8000
@@ -11,7 +15,7 @@ BUNDLE ?= build/bundle
 BIN := .venv/bin
 WEIGHTS := model/pretrained/carvae.safetensors
 
-.PHONY: run test check package deploy remove stage-is-given clean
+.PHONY: run test check evaluate bench bench-check fuzz load faults audit package deploy remove stage-is-given clean
 
 run: .venv/run.stamp $(BUNDLE)/manifest.json
 	@exec $(BIN)/python scripts/serve.py --bundle $(BUNDLE) --port $(PORT)
@@ -23,6 +27,26 @@ check: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+fuzz load faults: .venv/dev.stamp build/bundle/manifest.json
+	@$(BIN)/python -m tests.reliability.$@
+
+# Known weaknesses in what is installed and what is deployed with; asks the package indexes' own services.
+audit: .venv/dev.stamp
+	$(BIN)/pip-audit --local
+	npm audit
+
+bench: .venv/dev.stamp build/peers.stamp $(BUNDLE)/manifest.json
+	@$(BIN)/python benchmarks/run.py --bundle $(BUNDLE)
+
+bench-check: .venv/dev.stamp build/peers.stamp $(BUNDLE)/manifest.json
+	@$(BIN)/python benchmarks/run.py --bundle $(BUNDLE) --out build/bench/results
+	@$(BIN)/python benchmarks/check.py build/bench/results benchmarks/results
+
+# Photographs are nobody's to give away, so there is no default.
+evaluate: .venv/dev.stamp $(BUNDLE)/manifest.json
+	@test -n "$(DATA)" || { echo "make: which photographs? DATA=folder, with a splits.csv" >&2; exit 1; }
+	@$(BIN)/python scripts/evaluate.py --bundle $(BUNDLE) --data "$(DATA)" --split test
 
 package: .venv/run.stamp
 	@$(BIN)/python scripts/package.py --engine $(ENGINE) --python $(RUNTIME)
@@ -56,6 +80,13 @@ build/bundle/manifest.json: $(WEIGHTS) $(wildcard model/*.py) | .venv/run.stamp
 	@echo "installing what the tests need"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ .venv/run.stamp
+
+# The servers that ours is compared with share nothing with .venv.
+build/peers.stamp: benchmarks/requirements-peers.txt | .venv/bin/python
+	@echo "installing the servers to compare with"
+	@$(BIN)/python -m venv build/peers
+	@build/peers/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements-peers.txt
+	@touch $@
 
 clean:
 	rm -rf build .venv

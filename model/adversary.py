@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from .metrics import gradient_energy
+
 
 @dataclasses.dataclass(frozen=True)
 class AdversaryConfig:
@@ -25,6 +27,9 @@ class AdversaryConfig:
         2021); 0 trains without one.
     features
         Weight of agreement in features, relative to that of being taken for a photograph.
+    energy
+        Weight of matching each photograph's gradient energy: the squared logarithm of the ratio. The discriminator says
+        where detail belongs, this how much of it there is.
     start_step
         Optimizer step from which the decoder listens; the discriminator learns from the first.
     ramp_steps
@@ -37,13 +42,14 @@ class AdversaryConfig:
 
     weight: float = 0.0
     features: float = 1.0
+    energy: float = 0.0
     start_step: int = 0
     ramp_steps: int = 0
     widths: tuple[int, ...] = (32, 64, 128)
     learning_rate: float = 4e-4
 
     def __post_init__(self) -> None:
-        for name in ("weight", "features", "start_step", "ramp_steps", "learning_rate"):
+        for name in ("weight", "features", "energy", "start_step", "ramp_steps", "learning_rate"):
             value = getattr(self, name)
             if not (value >= 0 and math.isfinite(value)):
                 raise ValueError(f"adversary.{name}: {value} is not a finite number of at least 0")
@@ -119,7 +125,11 @@ class Adversary(nn.Module):
              for mine, theirs in zip(features, wanted, strict=True)]
         ).mean()  # fmt: skip
         deceived: Tensor = scores.float().mean()
-        return self.config.features * distance - deceived
+        term = self.config.features * distance - deceived
+        if self.config.energy:
+            mine, theirs = (gradient_energy(batch.float()).clamp(min=1e-6).log() for batch in (decoded, images))
+            term = term + self.config.energy * (mine - theirs).square().mean()
+        return term
 
 
 def balanced(elbo: Tensor, term: Tensor, last_layer: Tensor, share: float) -> Tensor:

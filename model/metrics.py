@@ -61,10 +61,16 @@ def reconstruction(decoded: Tensor, originals: Tensor) -> Reconstruction:
         ssim=float(ssim),
         ms_ssim=None if multiscale is None else float(multiscale.mean()),
         ms_ssim_low=None if multiscale is None else float(multiscale.quantile(0.05)),
-        sharpness=float(gradient_energy(decoded) / gradient_energy(originals).clamp(min=1e-12)),
+        sharpness=float(sharpness(decoded, originals)),
     )
 
 
 def gradient_energy(images: Tensor) -> Tensor:
-    """Mean squared difference between neighbouring pixels, a scalar."""
-    return (images.diff(dim=2).square().mean() + images.diff(dim=3).square().mean()) / 2
+    """Mean squared difference between neighbouring pixels of each image, ``(N,)``."""
+    rows, columns = images.diff(dim=2).square().mean((1, 2, 3)), images.diff(dim=3).square().mean((1, 2, 3))
+    return (rows + columns) / 2
+
+
+def sharpness(decoded: Tensor, originals: Tensor) -> Tensor:
+    """Gradient energy of a set over that of its originals, a scalar."""
+    return gradient_energy(decoded).mean() / gradient_energy(originals).mean().clamp(min=1e-12)

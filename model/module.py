@@ -11,7 +11,7 @@ from torch import Tensor
 from . import data, losses, optimizers, release
 from .adversary import Adversary, AdversaryConfig, balanced
 from .losses import LossConfig, Posterior
-from .metrics import gradient_energy
+from .metrics import sharpness
 from .networks import Decoder, Encoder, NetworkConfig
 from .optimizers import OptimizerConfig
 
@@ -120,7 +120,7 @@ class VAE(L.LightningModule):
             "val_reconstruction": reconstruction,
             "val_kl": kl,
             "val_psnr": losses.psnr(decoded, batch).mean(),
-            "val_sharpness": gradient_energy(decoded) / gradient_energy(batch).clamp(min=1e-12),
+            "val_sharpness": sharpness(decoded, batch),
         }
         self.log_dict(values, prog_bar=True, batch_size=len(batch), sync_dist=True)
 

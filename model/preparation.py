@@ -230,7 +230,7 @@ def _write(
     return card
 
 
-def _room_for(path: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray[t.Any, np.dtype[np.uint8]]:
+def _room_for(path: pathlib.Path, shape: tuple[int, ...]) -> "np.memmap[t.Any, np.dtype[np.uint8]]":
     """An array on disk whose space is taken at once: a page that finds none later would kill the process."""
     array = open_memmap(path, "w+", np.uint8, shape)
     if hasattr(os, "posix_fallocate"):

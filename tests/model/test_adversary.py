@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 
@@ -29,6 +31,13 @@ def test_its_term_is_lower_for_the_photograph_itself() -> None:
     for _ in range(60):
         adversary.learn(soft, sharp)
     assert adversary.term(sharp, sharp) < adversary.term(soft, sharp)
+
+
+def test_energy_asks_for_as_much_detail_as_the_photograph_has() -> None:
+    adversary = Adversary(dataclasses.replace(SHARP, features=0.0, energy=100.0), 3)
+    sharp = stripes(8)
+    terms = [float(adversary.term(sharp * share, sharp)) for share in (0.5, 1.0, 1.5)]
+    assert terms[1] < min(terms[0], terms[2]) - 10
 
 
 def test_its_weights_get_no_gradient_from_the_decoders_loss() -> None:
