@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from flask import Blueprint, Flask, Response, current_app, g, request
 
-from . import errors, images, inputs, middleware
+from . import admission, errors, images, inputs, middleware
 from .answers import JSON, as_json, choose, numbers
 from .errors import Problem
 from .latents import MAX_SEED, METHODS, Array, noise
@@ -19,6 +19,9 @@ from .settings import Settings
 
 #: Largest request body: what is left of Lambda's 6 MB after base64.
 MAX_BODY = 4_500_000
+
+#: Seconds for which ``/health`` remembers that requests were refused.
+REFUSALS_S = 10
 
 #: Most directions that are told: more sliders than that are no help to anybody.
 MAX_DIRECTIONS = 8
@@ -48,6 +51,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["carvae"] = Loader(settings)
     errors.install(app)
     middleware.install(app, settings.origins)
+    app.extensions["carvae-gate"] = admission.install(app, settings, _needs_model)
     app.register_blueprint(api)
     return app
 
@@ -69,19 +73,22 @@ def discover() -> Response:
 
 @api.get("/health")
 def health() -> Response:
-    """Tell whether there is a model: 200 when ready, else 503; asking may start another attempt to load it."""
+    """Tell whether there is a model: 200 when there is, else 503; asking may start another attempt to load it."""
     loader = _loader()
     loader.poke()
-    state = loader.state
-    body = {
+    state, detail = loader.state, loader.detail
+    gate: admission.Gate = current_app.extensions["carvae-gate"]
+    if state == "ready" and gate.refused_within(REFUSALS_S):
+        state, detail = "degraded", "more requests come than can be answered; some are refused"
+    body: dict[str, t.Any] = {
         "status": state,
         "engine": loader.settings.engine,
         "model": _describe(loader.model, "name", "version", "image_size", "latent_dim"),
     }
-    if state == "ready":
+    if detail:
+        body["detail"] = detail
+    if loader.model:
         return as_json(body)
-    if loader.detail:
-        body["detail"] = loader.detail
     response = as_json(body, 503)
     response.headers["Retry-After"] = str(loader.retry_after())
     return response
@@ -237,6 +244,15 @@ def directions() -> Response:
         for each in widest
     ]
     return _answer({"directions": listed}, JSON, model)
+
+
+#: What answers without the model, and so at once.
+_CHEAP = ("api.discover", "api.health", "api.openapi")
+
+
+def _needs_model() -> bool:
+    endpoint = request.endpoint
+    return endpoint is not None and endpoint not in _CHEAP and request.method != "OPTIONS"
 
 
 def _loader() -> Loader:

@@ -3,14 +3,18 @@
 import contextlib
 import dataclasses
 import hashlib
+import http.client
 import json
 import logging
 import math
+import os
 import re
 import secrets
 import typing as t
 from collections.abc import Mapping
 from pathlib import Path
+
+from . import s3
 
 log = logging.getLogger("carvae")
 
@@ -60,30 +64,46 @@ class Bucket:
     """
 
     def __init__(self, bucket: str, prefix: str) -> None:
-        # Imported here: a bundle on disk needs no AWS library, and its import takes as long as Flask's.
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        self._errors = (BotoCoreError, ClientError, OSError)
         self.bucket, self.prefix = bucket, prefix
-        # Short and few: a visitor waits for this, and the loader comes back later by itself.
-        config = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2, "mode": "standard"})
         try:
-            self._client = boto3.client("s3", config=config)
-        except (*self._errors, ValueError) as error:
-            raise BundleError(f"no S3 client: {error}") from error
+            self._get, self._errors = _small_client()
+        except KeyError:
+            self._get, self._errors = _large_client()
 
     def read(self, name: str, limit: int) -> bytes:
         """See `Source`."""
         key = f"{self.prefix}/{name}".lstrip("/")
         try:
-            body = self._client.get_object(Bucket=self.bucket, Key=key)["Body"]
-            return t.cast(bytes, body.read(limit + 1))
+            return self._get(self.bucket, key, limit + 1)
         except self._errors as error:
             log.warning("s3://%s/%s: %s", self.bucket, key, error)
-            code = getattr(error, "response", {}).get("Error", {}).get("Code") or type(error).__name__
+            code = getattr(error, "response", {}).get("Error", {}).get("Code")
+            code = code or (str(error) if isinstance(error, s3.Refusal) else type(error).__name__)
             raise BundleError(f"{name}: S3 answered {code}") from None
+
+
+#: Reads at most so many bytes of a bucket's object, and what that may raise.
+Reader: t.TypeAlias = tuple[t.Callable[[str, str, int], bytes], tuple[type[Exception], ...]]
+
+
+def _small_client() -> Reader:
+    return s3.Client(os.environ).get, (s3.Refusal, http.client.HTTPException, OSError)
+
+
+def _large_client() -> Reader:
+    # Imported here: its import takes longer than Flask's.
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    errors = (BotoCoreError, ClientError, OSError)
+    # Short and few: a visitor waits for this, and the loader comes back later by itself.
+    config = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2, "mode": "standard"})
+    try:
+        client = boto3.client("s3", config=config)
+    except (*errors, ValueError) as error:
+        raise BundleError(f"no S3 client: {error}") from error
+    return lambda bucket, key, limit: client.get_object(Bucket=bucket, Key=key)["Body"].read(limit), errors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,11 +195,14 @@ class Bundle:
         Its files.
     cache : Path, optional
         Folder where files are kept by their SHA-256; none for a source that is a local disk itself.
+    troubles : list of str
+        What went wrong, though the files could be read in the end.
     """
 
     manifest: Manifest
     source: Source
     cache: Path | None = None
+    troubles: list[str] = dataclasses.field(default_factory=list, compare=False)
 
     @classmethod
     def open(cls, address: str, cache: Path) -> t.Self:
@@ -228,8 +251,11 @@ class Bundle:
             raise BundleError(f"{name}: {size} bytes, the manifest says {length}")
         if hashlib.sha256(data).hexdigest() != sha256:
             raise BundleError(f"{name}: its SHA-256 is not the one in the manifest")
-        if cached:
-            _keep(cached, data)
+        if cached and (reason := _keep(cached, data)):
+            trouble = f"the cache can't be written: {reason}; the next start fetches the model again"
+            if trouble not in self.troubles:
+                log.warning("%s", trouble)
+                self.troubles.append(trouble)
         return data
 
 
@@ -239,17 +265,18 @@ def _kept(path: Path) -> bytes | None:
     return None
 
 
-def _keep(path: Path, data: bytes) -> None:
-    """Write a file that is complete or absent. A cache that can't be written costs a download, not the answer."""
+def _keep(path: Path, data: bytes) -> str | None:
+    """Write a file that is complete or absent; tells why not. That costs a download, not the answer."""
     partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(data)
         partial.replace(path)
     except OSError as error:
-        log.warning("the cache %s can't be written: %s", path.parent, error.strerror)
         with contextlib.suppress(OSError):
             partial.unlink()
+        return error.strerror or type(error).__name__
+    return None
 
 
 def _json_object(name: str, data: bytes) -> dict[str, t.Any]:

@@ -3,6 +3,7 @@
 An engine's library is imported when that engine is loaded, so each brings only its own.
 """
 
+import concurrent.futures
 import io
 import os
 import typing as t
@@ -47,6 +48,14 @@ def load(name: str, bundle: Bundle, threads: int) -> Engine:
     return engine
 
 
+def _read_ahead(bundle: Bundle, *names: str) -> "dict[str, concurrent.futures.Future[bytes]]":
+    """Start reading files side by side, so that S3 sends them while the engine's library is imported."""
+    pool = concurrent.futures.ThreadPoolExecutor(len(names), "carvae-reader")
+    files = {name: pool.submit(bundle.read, name) for name in names}
+    pool.shutdown(wait=False)
+    return files
+
+
 class TorchScript:
     """The bundle's ``.ts`` files in PyTorch.
 
@@ -54,6 +63,7 @@ class TorchScript:
     """
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
+        files = _read_ahead(bundle, "encoder.ts", "decoder.ts", "prior.ts")
         # Set before the import, which reads it: torch.set_num_threads aborts where the CPU can't be inspected.
         os.environ["OMP_NUM_THREADS"] = str(threads)
         unpack.load_libraries()
@@ -63,12 +73,9 @@ class TorchScript:
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         # From the verified bytes, not from a path whose content could change in between.
-        self._encoder, self._decoder, self._prior = (
-            self._load(bundle, name) for name in ("encoder.ts", "decoder.ts", "prior.ts")
-        )
+        self._encoder, self._decoder, self._prior = (self._load(name, file.result()) for name, file in files.items())
 
-    def _load(self, bundle: Bundle, name: str) -> t.Any:
-        data = bundle.read(name)
+    def _load(self, name: str, data: bytes) -> t.Any:
         try:
             return self._torch.jit.load(io.BytesIO(data), map_location="cpu").eval()  # type: ignore[no-untyped-call]
         except RuntimeError as error:
@@ -96,21 +103,22 @@ class OnnxRuntime:
     """The bundle's ``.onnx`` files in ONNX Runtime: no torch anywhere, and a fraction of its start."""
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
+        files = _read_ahead(bundle, "encoder.onnx", "decoder.onnx", "prior.onnx")
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3
         self._sessions = {}
-        for name in ("encoder", "decoder", "prior"):
-            data = bundle.read(f"{name}.onnx")
+        for name, file in files.items():
+            data = file.result()
             try:
                 # From the verified bytes, not from a path whose content could change in between.
                 session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
             except Exception as error:
                 # Its errors share no base class of their own.
-                raise BundleError(f"{name}.onnx: not ONNX: {str(error).strip().splitlines()[0][:200]}") from error
-            self._sessions[name] = (session, session.get_inputs()[0].name)
+                raise BundleError(f"{name}: not ONNX: {str(error).strip().splitlines()[0][:200]}") from error
+            self._sessions[name.removesuffix(".onnx")] = (session, session.get_inputs()[0].name)
 
     def _rows(self, name: str, rows: Array) -> list[Array]:
         session, argument = self._sessions[name]

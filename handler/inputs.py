@@ -81,7 +81,7 @@ def form_file(field: str) -> bytes:
     if not files:
         if field in request.form:
             raise Problem(400, f"field {field!r} is text; send a file in it", parameter=field)
-        got = ", ".join(sorted({name[:40] for name in (*request.files, *request.form)})[:8]) or "no fields"
+        got = ", ".join(sorted({name[:40] for name in (*request.files, *request.form) if name})[:8]) or "no fields"
         raise Problem(400, f"field {field!r} is missing in the form, which has {got}", parameter=field)
     if len(files) > 1:
         raise Problem(400, f"field {field!r} holds {len(files)} files; send one", parameter=field)

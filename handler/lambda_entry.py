@@ -4,8 +4,11 @@ import typing as t
 
 import serverless_wsgi
 
+from . import logs
 from .app import create_app
 
+# The runtime's handler adds no newline.
+logs.install(ending="\n")
 app = create_app()
 # Init has its own CPU and its own 10 s, of which the imports took some; what is not done by then goes on later.
 app.extensions["carvae"].wait(8)

@@ -20,7 +20,7 @@ BACK_OFF_S = (1, 2, 4, 8, 16, 30, 60)
 #: Seconds that a request waits for a model that is being loaded. A gateway gives up after 30.
 WAIT_S = 15.0
 
-State = t.Literal["loading", "ready", "unavailable"]
+State = t.Literal["loading", "ready", "degraded", "unavailable"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Loader:
     def state(self) -> State:
         """What ``/health`` says."""
         if self.model:
-            return "ready"
+            return "degraded" if self.detail else "ready"
         return "unavailable" if self._done.is_set() else "loading"
 
     def wait(self, seconds: float = WAIT_S) -> None:
@@ -94,7 +94,8 @@ class Loader:
             bundle = Bundle.open(self.settings.bundle, self.settings.cache)
             engine = engines.load(self.settings.engine, bundle, self.settings.threads)
             self.model = Model(bundle.manifest, engine, time.perf_counter() - started)
-            self.detail = None
+            # A model that works, though not all went well, is told as degraded.
+            self.detail = "; ".join(bundle.troubles) or None
             log.info("model %s %s ready in %.2f s", bundle.manifest.name, bundle.manifest.version, self.model.seconds)
         except BundleError as error:
             self._fail(str(error))

@@ -2,8 +2,6 @@
 
 import contextlib
 import gzip
-import json
-import logging
 import re
 import secrets
 import time
@@ -11,7 +9,7 @@ from collections.abc import Iterator
 
 from flask import Flask, Response, g, request
 
-log = logging.getLogger("carvae")
+from . import logs
 
 _EXPOSED = "Carvae-Model-Version, Carvae-Seed, Carvae-Request-Id, Server-Timing, Retry-After"
 #: Bytes below which compressing is not worth its time.
@@ -32,7 +30,6 @@ def timed(name: str) -> Iterator[None]:
 
 def install(app: Flask, origins: tuple[str, ...]) -> None:
     """Surround every request of `app`; `origins` may read its answers from other sites' pages."""
-    log.setLevel(logging.INFO)
 
     @app.before_request
     def begin() -> None:
@@ -60,7 +57,7 @@ def install(app: Flask, origins: tuple[str, ...]) -> None:
             "ms": round((time.perf_counter() - g.started) * 1000, 1),
             "cold": "cold" in g.timings,
         }
-        log.info("%s", json.dumps(line))
+        logs.request_line(line)
         return response
 
 

@@ -32,6 +32,10 @@ class Settings:
         Folder for files fetched from S3.
     threads : int
         CPU threads a request may use, 1 to 64.
+    concurrency : int
+        Requests that are computed at once, 1 to 64; a few more wait, others are refused.
+    rate : int
+        Requests a minute from one client, at most 100,000; 0: any number.
     """
 
     bundle: str
@@ -39,6 +43,8 @@ class Settings:
     origins: tuple[str, ...] = ()
     cache: Path = Path("/tmp/carvae")  # noqa: S108 - the only writable place in Lambda; contents are verified when read
     threads: int = 1
+    concurrency: int = 2
+    rate: int = 0
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> t.Self:
@@ -54,7 +60,9 @@ class Settings:
             "ENGINE": _engine,
             "ORIGINS": _origins,
             "CACHE": Path,
-            "THREADS": _threads,
+            "THREADS": lambda value: _integer(value, 1, 64),
+            "CONCURRENCY": lambda value: _integer(value, 1, 64),
+            "RATE": lambda value: _integer(value, 0, 100_000),
         }
         given = {name: value for name, value in environment.items() if name.startswith("CARVAE_")}
         # Other values of it, such as the list "4,2", are meant for other libraries and no error here.
@@ -93,7 +101,7 @@ def _origins(value: str) -> tuple[str, ...]:
     return origins
 
 
-def _threads(value: str) -> int:
-    if not re.fullmatch("[0-9]{1,3}", value) or not 1 <= int(value) <= 64:
-        raise ValueError("an integer from 1 to 64")
+def _integer(value: str, low: int, high: int) -> int:
+    if not re.fullmatch("[0-9]{1,6}", value) or not low <= int(value) <= high:
+        raise ValueError(f"an integer from {low} to {high}")
     return int(value)

@@ -56,23 +56,37 @@ def shares(aspect: Tensor) -> tuple[Tensor, Tensor]:
 def stretch(images: Tensor, aspect: Tensor) -> Tensor:
     """Stretch the rectangle between the bars over the whole square; shapes as `log_aspect`."""
     height, width = shares(aspect)
-    return F.grid_sample(images, _grid(images, height, width), padding_mode="border", align_corners=False)
+    return _resample(images, _positions(images.shape[2], height), _positions(images.shape[3], width))
 
 
 def letterbox(images: Tensor, aspect: Tensor) -> Tensor:
     """Undo `stretch`: squeeze the square into its rectangle, on white."""
     height, width = shares(aspect)
-    grid = _grid(images, 1 / height, 1 / width)
-    squeezed = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
-    inside = (grid.abs().amax(3) <= 1).unsqueeze(1)
+    rows, columns = _positions(images.shape[2], 1 / height), _positions(images.shape[3], 1 / width)
+    squeezed = _resample(images, rows, columns)
+    inside = (rows.abs() <= 1)[:, None, :, None] & (columns.abs() <= 1)[:, None, None, :]
     return torch.where(inside, squeezed, torch.ones_like(squeezed))
 
 
-def _grid(images: Tensor, height: Tensor, width: Tensor) -> Tensor:
-    """Sampling positions ``(N, H, W, 2)``: pixel centres of the square, scaled by each image's factors."""
-    rows, columns = images.shape[2], images.shape[3]
-    y = (torch.arange(rows, device=images.device) * 2 + 1).float() / rows - 1
-    x = (torch.arange(columns, device=images.device) * 2 + 1).float() / columns - 1
-    grid_y = (y[None, :, None] * height).expand(-1, rows, columns)
-    grid_x = (x[None, None, :] * width).expand(-1, rows, columns)
-    return torch.stack((grid_x, grid_y), 3)
+def _positions(length: int, scale: Tensor) -> Tensor:
+    """Where to sample a side, ``(N, length)``: its pixels' centres in [-1, 1] times ``scale``, ``(N, 1, 1)``."""
+    centres = (torch.arange(length, device=scale.device) * 2 + 1).float() / length - 1
+    return centres * scale.flatten(1)
+
+
+def _resample(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Bilinear samples of ``images`` at ``rows`` x ``columns``, as `grid_sample` has them with border padding.
+
+    Rows and columns are independent, and two matrix products take a sixth of the time of `grid_sample`.
+    """
+    down, across = _weights(rows), _weights(columns)
+    with torch.autocast(images.device.type, enabled=False):  # half precision would shift the samples
+        return down[:, None] @ images @ across[:, None].transpose(2, 3)
+
+
+def _weights(positions: Tensor) -> Tensor:
+    """Weights of linear interpolation, ``(N, L, L)``: of every pixel (last) in every sample."""
+    length = positions.shape[1]
+    source = (((positions + 1) * length - 1) / 2).clamp(0, length - 1)
+    pixels = torch.arange(length, device=positions.device)
+    return F.relu(1 - (source[:, :, None] - pixels).abs())

@@ -22,9 +22,15 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from scripts.lib import Failure, archive, aws, site, versions
+
+_QUIET = os.environ | {"npm_config_loglevel": "error"}
+
+
+#: Concurrency that AWS keeps for an account's functions without a reservation.
+NEVER_RESERVED = 100
 
 
 def main() -> int:
@@ -81,6 +87,21 @@ def check_credentials(region: str) -> None:
     print(f"account {identity['Account']}, region {region}")
 
 
+def reservable(function: str, region: str) -> int | None:
+    """How much concurrency AWS would reserve for `function` in this account; None where it doesn't tell us."""
+    functions = aws.client("lambda", region)
+    try:
+        left = functions.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
+        try:
+            own = functions.get_function_concurrency(FunctionName=function).get("ReservedConcurrentExecutions", 0)
+        except functions.exceptions.ResourceNotFoundException:
+            own = 0
+    except (BotoCoreError, ClientError) as error:
+        print(f"the account's concurrency is not checked: {error}")
+        return None
+    return max(0, left + own - NEVER_RESERVED)
+
+
 class Deployment:
     """One stage in one region."""
 
@@ -97,6 +118,7 @@ class Deployment:
             raise Failure(f"no build/{self.engine}/function.zip; run make package ENGINE={self.engine}")
         sizes = json.loads(facts.read_text())
         archive.check([(self.engine, sizes["unzipped"])], sizes["tmp"])
+        self.check_concurrency()
         self.osls("deploy")
         outputs = self.outputs()
         missing = [name for name in ("ModelBucketName", "SiteBucketName", "HttpApiUrl") if not outputs.get(name)]
@@ -118,6 +140,23 @@ class Deployment:
         else:
             wait_until_ready(api)
 
+    def check_concurrency(self) -> None:
+        """See that the account has what the stage reserves: AWS itself would say so after minutes, and roll back."""
+        room = reservable(self.function, self.region)
+        if room is None:
+            return
+        line = [*self._line("print"), "--path", "functions.api", "--format", "json"]
+        result = subprocess.run(line, check=False, cwd=ROOT, env=_QUIET, capture_output=True, text=True)
+        if result.returncode:  # osls deploy is about to say why
+            return
+        wanted = json.loads(result.stdout).get("reservedConcurrency")
+        if wanted is not None and int(wanted) > room:
+            raise Failure(
+                f"the stage reserves {wanted} concurrent copies, and the account has {room} to reserve in "
+                f"{self.region}. Put 'concurrency: none' under params, {self.stage}, in serverless.yml, or ask AWS "
+                "for a higher quota"
+            )
+
     def remove(self) -> None:
         """Take everything away, the published models, too."""
         outputs = self.outputs()
@@ -132,9 +171,11 @@ class Deployment:
 
     def osls(self, command: str) -> None:
         """Run osls on this stage."""
-        line = ["npx", "--no-install", "osls", command, "--stage", self.stage, "--region", self.region, *self._params]
-        if subprocess.run(line, check=False, cwd=ROOT, env=os.environ | {"npm_config_loglevel": "error"}).returncode:
+        if subprocess.run(self._line(command), check=False, cwd=ROOT, env=_QUIET).returncode:
             raise Failure(f"osls {command} failed; its message is above. Put right, the same command goes on from here")
+
+    def _line(self, command: str) -> list[str]:
+        return ["npx", "--no-install", "osls", command, "--stage", self.stage, "--region", self.region, *self._params]
 
     def outputs(self) -> dict[str, str]:
         """The stack's outputs; empty if there is no stack."""

@@ -7,7 +7,6 @@ CARVAE_ORIGINS, ...) come from the environment as they do on AWS.
 """
 
 import argparse
-import errno
 import logging
 import os
 import pathlib
@@ -21,15 +20,16 @@ import typing as t
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from waitress.server import create_server
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 from whitenoise import WhiteNoise
 from whitenoise.compress import Compressor
 
+from handler import logs
 from handler.app import create_app
 from handler.loading import Loader
 from handler.settings import Settings, SettingsError
+from scripts.lib import local_server
 
 
 def main() -> int:
@@ -41,16 +41,17 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=_port, default=8000, help="port, 0 for any free one (%(default)s)")
     args = parser.parse_args()
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING)
+    logs.install()
+    # Its remark on every request that waits says no more than /health does.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     # Both end it: a shell starts what it puts into the background with Ctrl-C ignored.
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.default_int_handler)
     # Bound before the model is loaded: a port in use should cost nobody that wait.
-    try:
-        listener = socket.create_server((args.host, args.port))
-    except OSError as error:
-        reason = "is in use; choose another with --port" if error.errno == errno.EADDRINUSE else error.strerror
-        return _fail(f"{args.host}:{args.port} {reason}")
+    listener = local_server.listen(args.host, args.port)
+    if isinstance(listener, str):
+        return _fail(listener)
     try:
         failure = _serve(listener, args.bundle)
     except SettingsError as error:
@@ -76,7 +77,7 @@ def _serve(listener: socket.socket, bundle: str) -> str | None:
     manifest = loader.model.manifest
     with tempfile.TemporaryDirectory(prefix="carvae-") as folder:
         site = Site(app, compress(ROOT / "static", pathlib.Path(folder)))
-        server = create_server(site, sockets=[listener], ident="carvae")
+        server = local_server.create(site, listener, loader.settings.concurrency)
         print(f"{manifest.name} {manifest.version} on http://{host}:{port} (Ctrl-C ends it)", flush=True)
         server.run()
     return None

@@ -1,6 +1,6 @@
 /** Requests to the API: retries with back-off, a time limit, and every failure as a sentence that says what to do. */
 
-const BASE = (window.CARVAE_API ?? "").replace(/\/+$/, "");
+const BASE = window.CARVAE_API;
 const RETRIED = new Set([429, 503]);
 const RETRIES = 5;
 const LONGEST_PAUSE_S = 30;
@@ -64,14 +64,24 @@ export async function requestJson(path, { json, ...options } = {}) {
 
 async function send(path, options, signal) {
   const limit = AbortSignal.timeout(TIME_LIMIT_MS);
+  const either = signal ? AbortSignal.any([signal, limit]) : limit;
   try {
-    return await fetch(BASE + path, { ...options, signal: signal ? AbortSignal.any([signal, limit]) : limit });
+    return await (sentAlready(path, either) ?? fetch(BASE + path, { ...options, signal: either }));
   } catch (error) {
     if (signal?.aborted) throw error;
     if (limit.aborted) throw new Problem("The server has not answered for a minute. Try again later.");
     if (!navigator.onLine) throw new Problem("You are offline. Try again when the connection is back.");
     throw new Problem("The server cannot be reached. Check the connection, then try again.");
   }
+}
+
+/** The answer to the one request that start.js has sent, if it is this one. */
+function sentAlready(path, signal) {
+  const first = window.CARVAE_FIRST;
+  if (first?.path !== path) return undefined;
+  window.CARVAE_FIRST = undefined;
+  signal.addEventListener("abort", () => first.abort(signal.reason));
+  return first.answer;
 }
 
 /** Seconds to wait: what the server asks for, else 1, 2, 4, 8 ... with jitter so that clients spread out. */

@@ -3,30 +3,32 @@
 import { address } from "./api.js";
 import { mount } from "./cars.js";
 import { isOther, meet, read } from "./links.js";
-import * as mix from "./mix.js";
-import * as morph from "./morph.js";
 import { quiet, tell } from "./notes.js";
 import { firstPicture } from "./pictures.js";
 import * as random from "./random.js";
-import * as reconstruct from "./reconstruct.js";
 import { kept } from "./shelf.js";
 import "./viewer.js";
 
 const $ = window.jQuery;
 const HEALTH_PAUSE_MS = 3000;
 const HEALTH_TRIES = 20;
-const VIEWS = { random, reconstruct, morph, mix };
+/** The first view comes with the page; the others once the view that is open has its cars, or when they are opened. */
+const VIEWS = {
+  random: async () => random,
+  reconstruct: () => import("./reconstruct.js"),
+  morph: () => import("./morph.js"),
+  mix: () => import("./mix.js"),
+};
 
 let open = "";
+let shown; // the open view's module, once it is there
 let linkModel = ""; // what the open link was made with
 
-function route() {
+async function route() {
   const { view, params, model } = read();
   if (open && view !== open) leave();
-  for (const name of Object.keys(VIEWS)) {
-    $(`#view-${name}`).prop("hidden", name !== view);
-    $(`.tab[data-view=${name}]`).attr("aria-current", name === view ? "page" : null);
-  }
+  document.documentElement.dataset.view = view;
+  $(".tab").each((_, tab) => { $(tab).attr("aria-current", tab.dataset.view === view ? "page" : null); });
   const title = $(`#view-${view} h1`);
   document.title = `${title.text()} · carvae`;
   if (open && view !== open) {
@@ -36,13 +38,26 @@ function route() {
   open = view;
   linkModel = model;
   compareModels();
-  VIEWS[view].show(params);
+  const module = await load(view).catch(missing);
+  if (!module || open !== view) return; // gone on meanwhile
+  shown = module;
+  await shown.show(params);
+  Object.keys(VIEWS).forEach((name) => load(name).catch(() => {}));
 }
 
 function leave() {
-  VIEWS[open].hide?.();
+  shown?.hide?.();
+  shown = undefined;
   quiet();
 }
+
+async function load(view) {
+  const module = await VIEWS[view]();
+  $(`#view-${view} > .table`).prop("inert", false);
+  return module;
+}
+
+const missing = () => tell("This part of the page did not arrive. Check the connection, then reload the page.", { lasting: true });
 
 function showShelf() {
   const cars = kept();
@@ -51,24 +66,27 @@ function showShelf() {
 }
 
 /** A picture dropped or pasted anywhere goes to the view that can use it. */
-function take(file, target) {
+async function take(file, target) {
   const slot = $(target).closest("[data-slot]").data("slot");
-  if (open === "morph") return morph.fillSlot(file, slot);
-  if (open !== "reconstruct") location.hash = "#reconstruct";
-  return reconstruct.reconstruct(file);
+  const view = open === "morph" ? "morph" : "reconstruct";
+  if (open !== view) location.hash = `#${view}`;
+  const module = await load(view).catch(missing);
+  if (view === "morph") return module?.fillSlot(file, slot);
+  return module?.reconstruct(file);
 }
 
 async function watchHealth(tries = HEALTH_TRIES) {
   const health = await fetch(address("/health")).then((answer) => answer.json()).catch(() => ({}));
   const texts = {
     ready: () => `Model ${health.model.version}`,
+    degraded: () => `Model ${health.model.version}`,
     loading: () => "The model is loading",
     unavailable: () => "No model to draw with",
   };
   $(".lamp").attr("data-state", health.status ?? "unknown");
   $(".lamp__text").text((texts[health.status] ?? (() => "The server does not answer"))());
   if (health.model) $(".latent-dim").text(health.model.latent_dim);
-  if (health.status !== "ready" && tries > 1) setTimeout(() => watchHealth(tries - 1), HEALTH_PAUSE_MS);
+  if (!health.model && tries > 1) setTimeout(() => watchHealth(tries - 1), HEALTH_PAUSE_MS);
 }
 
 /** A link may come from before the model was changed: its numbers then mean other cars. */

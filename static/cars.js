@@ -52,12 +52,8 @@ export function mount(car) {
 }
 
 /** An empty mount of the same size, for a car still to come. */
-export function blank() {
-  const $mount = stamp("mount").addClass("mount--blank").attr("aria-hidden", "true");
-  $mount.find("button").prop("disabled", true);
-  $mount.find("img, .pencil").remove();
-  return $mount;
-}
+export const blank = () => $("<li>").addClass("mount mount--blank").attr("aria-hidden", "true")
+  .append($("<span>").addClass("mount__window"), $("<span>").addClass("mount__edge"));
 
 /** Everything one can do with a car, as a row of buttons; `leaveOut` names those that make no sense here. */
 export function actions(car, leaveOut = []) {
@@ -119,4 +115,7 @@ function tellPick(slot) {
 $(document).on("click", "[data-do]", (event) => {
   DEEDS[event.currentTarget.dataset.do]($(event.currentTarget).closest("[data-ref]").data("car"));
 });
-$(document).on("picked shelf", () => showMarks());
+$(document).on("picked shelf", () => {
+  showMarks();
+  for (const [slot, car] of Object.entries(picked)) $(`.pick--${slot}`).toggleClass("is-on", Boolean(car));
+});

@@ -179,7 +179,6 @@ function showSlots() {
     const $slot = $(`.slot--${slot}`).toggleClass(`is-${slot}`, Boolean(car));
     $slot.find("img").prop("hidden", !car).attr({ src: car?.image ?? null, alt: car ? `${slot.toUpperCase()}: ${car.name}` : "" });
     $slot.find(".mount__number").text(car?.name ?? `Choose ${slot.toUpperCase()}`);
-    $(`.pick--${slot}`).toggleClass("is-on", Boolean(car));
   }
 }
 

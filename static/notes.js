@@ -29,7 +29,8 @@ export const quiet = () => $("#notes > :not(.note--busy)").remove();
 export function tell(text, { lasting = false, ...options } = {}) {
   $("#notes .note--news").remove();
   const $note = note(text, { ...options, kind: lasting ? "warning" : "news", close: true });
-  if (!lasting) setTimeout(() => $note.remove(), NEWS_MS);
+  // One with a button stays until it is used or dismissed: not everybody gets there within seconds.
+  if (!lasting && !options.act) setTimeout(() => $note.remove(), NEWS_MS);
 }
 
 const running = new Map();

@@ -40,9 +40,9 @@ export function reconstruct(file, name = "Your car") {
 
 /** What the network makes of a picture file: the answer of the API and the car in it. */
 export async function encode(file, name, context) {
-  const blob = await shrink(file);
-  const headers = { Accept: "application/json", "Content-Type": blob.type || "application/octet-stream" };
-  const answer = await requestJson("/reconstruct", { method: "POST", headers, body: blob, ...context });
+  const body = new FormData(); // needs no question ahead across origins, as image/* would
+  body.append("image", await shrink(file), "car");
+  const answer = await requestJson("/reconstruct", { method: "POST", body, ...context });
   return { answer, car: latentCar(answer.latent, answer.reconstruction, name) };
 }
 

@@ -25,6 +25,17 @@ hypothesis.settings.register_profile("carvae", deadline=None, suppress_health_ch
 hypothesis.settings.load_profile("carvae")
 
 
+#: Files that share the function's build folders or node_modules: one process takes them all.
+BUILDERS = {"test_package", "test_lambda_runtime", "test_aws", "test_offline", "test_template"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep each file's tests in one of the processes, so that what a file sets up is set up once."""
+    for item in items:
+        name = item.path.stem
+        item.add_marker(pytest.mark.xdist_group("builders" if name in BUILDERS else str(item.path)))
+
+
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny bundle on disk, not to be changed."""

@@ -12,8 +12,8 @@ from . import Failure
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 #: Lambda's Python 3.12 and later run on glibc 2.34.
 PLATFORMS = ("manylinux_2_34_x86_64", "manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux2014_x86_64")
-#: What torch requires for its compiler and loads nowhere else.
-UNUSED = frozenset({"filelock", "fsspec", "mpmath", "networkx", "setuptools", "sympy"})
+#: What torch requires for its compiler, and ONNX Runtime for its tools; loaded nowhere else.
+UNUSED = frozenset({"filelock", "flatbuffers", "fsspec", "mpmath", "networkx", "protobuf", "setuptools", "sympy"})
 
 Files: t.TypeAlias = dict[str, pathlib.Path]
 

@@ -24,6 +24,10 @@ LEFT_OUT = re.compile(
     | torch/lib/lib(torchbind_test|jitbackend_test|backend_with_compiler|aoti_custom_ops)\.so
     | torch/lib/libshm(_windows)?/
     | numpy/f2py/ | numpy/_core/(include|lib)/ | numpy/random/lib/ | numpy/(.*/)?tests/
+    | numpy/(distutils|_pyinstaller|doc|typing/mypy_plugin)[/.] | numpy/_core/_simd\.
+    | onnxruntime/(backend|datasets|quantization|tools|transformers)/ | google/(_upb|protobuf)/
+    | onnxruntime/capi/libonnxruntime\.so[^/]*$  # for C programs; Python's module has all of it in itself
+    | PIL/_(imagingft|imagingtk|imagingcms)\. | pillow\.libs/lib(harfbuzz|freetype|lcms2|brotli)
     | botocore/data/(?!s3/|[^/]*$) | boto3/(data|examples)/
     | .*\.(pyi|pxd|pyx|h|hpp|cuh|cpp|c|a|cmake)$ | .*/py\.typed$
     | [^/]*\.dist-info/(RECORD|INSTALLER|REQUESTED|direct_url\.json|top_level\.txt|WHEEL|entry_points\.txt)$

@@ -160,7 +160,10 @@ def read(folder: pathlib.Path) -> tuple[Bundle, dict[str, bytes]]:
 
 
 def restart(function: str, version: str, region: str | None = None) -> None:
-    """Have Lambda start `function` anew, as it does after any change; what runs ends when its request is done.
+    """Have Lambda start `function` anew; what runs ends when its request is done.
+
+    A running copy reads the pointer no more, so a variable is changed: no copy can serve with another environment than
+    it was started with.
 
     Raises
     ------
@@ -168,8 +171,11 @@ def restart(function: str, version: str, region: str | None = None) -> None:
         If AWS refuses.
     """
     with aws.refusals(f"starting {function} anew"):
-        description = f"carvae's API, model {version}"
-        aws.client("lambda", region).update_function_configuration(FunctionName=function, Description=description)
+        functions = aws.client("lambda", region)
+        configuration = functions.get_function_configuration(FunctionName=function)
+        variables = configuration.get("Environment", {}).get("Variables", {}) | {"MODEL_VERSION": version}
+        functions.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
+        functions.get_waiter("function_updated_v2").wait(FunctionName=function)
 
 
 def _sha256(data: bytes) -> str:

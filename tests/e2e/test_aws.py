@@ -20,7 +20,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from .. import bundles
+from .. import bundles, osls
 from . import lambda_runtime
 
 ROOT = Path(__file__).parent.parent.parent
@@ -33,7 +33,8 @@ STACK, FUNCTION = f"carvae-{STAGE}", f"carvae-{STAGE}-api"
 class Aws:
     """An AWS of this module's own, and the commands in its environment."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, folder: Path) -> None:
+        self.folder = folder
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CARVAE_"))}
         self.variables = {
             "AWS_ENDPOINT_URL": address,
@@ -48,11 +49,11 @@ class Aws:
         return boto3.client(service, region_name=REGION, endpoint_url=self.variables["AWS_ENDPOINT_URL"], **keys)
 
     def run(self, *command: str | Path) -> str:
-        """Run a command in the repository; returns what it says."""
+        """Run a command in the copy of the repository; returns what it says."""
         line = list(map(str, command))
-        result = subprocess.run(line, check=False, capture_output=True, text=True, env=self.environment, cwd=ROOT)
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout
+        run = subprocess.run(line, check=False, capture_output=True, text=True, env=self.environment, cwd=self.folder)
+        assert run.returncode == 0, run.stdout + run.stderr
+        return run.stdout
 
     def deploy(self, action: str, *more: str | Path) -> str:
         return self.run(sys.executable, "scripts/deploy.py", action, "--stage", STAGE, "--engine", "onnx", *more)
@@ -66,21 +67,34 @@ class Aws:
 
 
 @pytest.fixture(scope="module")
-def aws() -> Iterator[Aws]:
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what deploys, so that the tests leave nothing where `make deploy` would take it from."""
+    osls.need_node()
+    folder = tmp_path_factory.mktemp("repository")
+    for name in ("scripts", "handler", "static", "deploy"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("serverless.yml", "package.json", "package-lock.json"):
+        shutil.copy2(ROOT / name, folder / name)
+    (folder / "node_modules").symlink_to(osls.install())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def aws(repository: Path) -> Iterator[Aws]:
     command = [sys.executable, "-m", "tests.e2e.moto_aws"]
     pipes: dict[str, t.Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, text=True, cwd=ROOT, **pipes) as process:
         assert process.stdout
-        yield Aws(process.stdout.readline().strip())
+        yield Aws(process.stdout.readline().strip(), repository)
         process.kill()
 
 
 @pytest.fixture(scope="module")
-def package(function_zip: t.Callable[[str], Path]) -> Path:
+def package(function_zip: t.Callable[[str], Path], repository: Path) -> Path:
     """The archive, where the deployment takes it from."""
     built = function_zip("onnx")
-    target = ROOT / "build" / "onnx"
-    target.mkdir(parents=True, exist_ok=True)
+    target = repository / "build" / "onnx"
+    target.mkdir(parents=True)
     for name in ("function.zip", "function.json"):
         shutil.copyfile(built.with_name(name), target / name)
     return target / "function.zip"
@@ -93,16 +107,9 @@ def next_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def deployed(aws: Aws, package: Path, bundle: Path, node: None) -> str:
+def deployed(aws: Aws, package: Path, bundle: Path) -> str:
     """Everything deployed once; what the command said."""
     return aws.deploy("up", "--bundle", bundle)
-
-
-@pytest.fixture(scope="module")
-def node() -> None:
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        reason = "no node and npm on the PATH"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
 
 
 @pytest.fixture
@@ -171,11 +178,19 @@ def test_a_new_model_is_served_after_an_update_and_the_old_one_after_a_rollback(
     assert serve()["model"]["version"] == "test-1"
     said = aws.deploy("up", "--bundle", next_bundle, "--param=warm=true")
     assert ": sent" not in said  # of the page nothing had changed
-    assert aws.client("lambda").get_function(FunctionName=FUNCTION)["Configuration"]["Description"].endswith("test-2")
+    assert started_for(aws) == "test-2"
     assert serve()["model"]["version"] == "test-2"
     bucket = aws.outputs()["ModelBucketName"]
     aws.run(sys.executable, "scripts/publish.py", "--rollback", f"s3://{bucket}", "--function", FUNCTION)
     assert serve()["model"]["version"] == "test-1"
+    assert started_for(aws) == "test-1"
+
+
+def started_for(aws: Aws) -> str:
+    """The version in the function's environment, without which copies that run would go on with theirs."""
+    variables = aws.client("lambda").get_function_configuration(FunctionName=FUNCTION)["Environment"]["Variables"]
+    assert variables["CARVAE_ENGINE"] == "onnx"  # nothing else was lost
+    return t.cast(str, variables["MODEL_VERSION"])
 
 
 @pytest.fixture

@@ -39,13 +39,16 @@ def test_two_cars_picked_from_a_sheet_are_the_ends(open_page: t.Callable[..., Pa
     assert page.get_attribute("#frame", "src") == cars[2]
 
 
-def test_the_slider_and_the_steps_move_through_the_frames(page: Page) -> None:
+def test_the_slider_and_the_steps_move_through_frames_that_are_there(page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.press("#scrubber", "ArrowRight")
     expect(page.get_by_role("img", name="Car 25 % of the way from A to B")).to_be_visible()
     page.get_by_role("button", name="One frame forward").click()
     expect(page.locator("#frame-number")).to_have_text("3 of 5")
     page.get_by_role("button", name="One frame back").click()
     expect(page.locator("#frame-number")).to_have_text("2 of 5")
+    assert [url for url in asked if "/interpolate" in url] == []
 
 
 def test_a_link_brings_back_ends_path_and_frame(page: Page, open_page: t.Callable[..., Page]) -> None:
@@ -94,9 +97,18 @@ def test_a_slot_takes_a_photograph_by_its_button_and_a_random_car(page: Page, ca
     expect(page.get_by_role("img", name=re.compile("A: Car 0 of seed"))).to_be_visible()
 
 
-@pytest.mark.parametrize(("button", "form", "frames"), [("GIF", "GIF", 5), ("WebP", "WEBP", 5), ("Strip", "PNG", 1)])
+@pytest.mark.parametrize(
+    ("button", "form", "frames"),
+    [("GIF", "GIF", 5), ("WebP", "WEBP", 5), ("Strip", "PNG", 1), ("This frame", "PNG", 1)],
+)
 def test_the_morph_downloads(page: Page, button: str, form: str, frames: int) -> None:
     with page.expect_download() as download:
         page.get_by_role("button", name=button, exact=True).click()
     with Image.open(io.BytesIO(download.value.path().read_bytes())) as picture:
         assert (picture.format, getattr(picture, "n_frames", 1)) == (form, frames)
+
+
+def test_a_frame_is_copied_as_png(page: Page) -> None:
+    page.get_by_role("button", name="Copy frame").click()
+    expect(page.get_by_text("Copied the frame.")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.read().then(([item]) => item.types)") == ["image/png"]

@@ -4,13 +4,13 @@ import re
 import typing as t
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e import visitor
+from tests.e2e.conftest import STATIC
 
-#: A phone on a slow mobile network, as Lighthouse throttles it: bytes a second and milliseconds, and its processor.
+#: A phone on a slow mobile network, as Lighthouse throttles it: bytes a second and milliseconds.
 SLOW_NETWORK = {"offline": False, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 0.75e6 / 8, "latency": 150}
-SLOW_PROCESSOR = 4
 PHONE: dict[str, t.Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 VIEWS = {
@@ -48,7 +48,6 @@ def test_a_phone_on_a_slow_network_shows_cars_after_few_bytes(open_page: t.Calla
     protocol = page.context.new_cdp_session(page)
     protocol.send("Network.enable")
     protocol.send("Network.emulateNetworkConditions", SLOW_NETWORK)
-    protocol.send("Emulation.setCPUThrottlingRate", {"rate": SLOW_PROCESSOR})
     addresses: dict[str, str] = {}
     received: dict[str, float] = {}  # headers and all
     protocol.on("Network.requestWillBeSent", lambda sent: addresses.update({sent["requestId"]: sent["request"]["url"]}))
@@ -60,6 +59,44 @@ def test_a_phone_on_a_slow_network_shows_cars_after_few_bytes(open_page: t.Calla
     assert 0 < pictures < sum(received.values()) < 150_000
     # Which leaves 85 kB for the first twelve cars of a model of 128 pixels; ours take about 50.
     assert sum(received.values()) - pictures < 65_000
+
+
+def test_the_first_view_is_there_without_any_script(open_page: t.Callable[..., Page]) -> None:
+    page = open_page(java_script_enabled=False)
+    expect(page.get_by_role("heading", name="Cars nobody has built")).to_be_visible()
+    expect(page.get_by_text("Each seed gives another sheet")).to_be_visible()
+    expect(page.locator("#random-cars > .mount--blank")).to_have_count(12)
+
+
+def test_the_first_cars_are_asked_for_once_and_before_any_module_is_there(
+    open_page: t.Callable[..., Page], url: str
+) -> None:
+    page = open_page("openapi.json")
+    modules: list[Route] = []
+    page.route("**/*.js", lambda route: modules.append(route) if "/vendor/" not in route.request.url else None)
+    for name in ("config", "start"):
+        page.route(f"**/{name}.js", lambda route: route.continue_())
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/random?" in request.url else None)
+    with page.expect_response("**/random?*"):
+        page.goto(url, wait_until="commit")
+    page.unroute_all()
+    page.route("**/*.js", lambda route: route.continue_())
+    page.reload()
+    visitor.wait_for_cars(page, 12)
+    assert [request.count("count=12") for request in asked] == [1, 1]  # one a visit
+
+
+def test_what_the_first_view_imports_is_named_in_the_page() -> None:
+    """Found out only as each module is read, they would come one round trip after the other."""
+    named = set(re.findall(r'<link rel="modulepreload" href="(\w+\.js)"', (STATIC / "index.html").read_text()))
+    found, todo = set[str](), ["app.js"]
+    while todo:
+        name = todo.pop()
+        found.add(name)
+        imports = re.findall(r'^import (?:[^"]+ from )?"\./(\w+\.js)"', (STATIC / name).read_text(), re.MULTILINE)
+        todo += [each for each in imports if each not in found]
+    assert named == found
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -83,6 +120,56 @@ def test_nothing_jumps_when_the_cars_arrive(open_page: t.Callable[..., Page], vi
         requestAnimationFrame(() => requestAnimationFrame(() => resolve(0)));
     })""")
     assert shift < 0.05
+
+
+def test_random_cars_are_drawn_enlarged_and_kept_by_keyboard_alone(page: Page) -> None:
+    visitor.wait_for_cars(page, 12)
+    visitor.tab_to(page, "#random-seed")
+    page.keyboard.type("7")
+    page.keyboard.press("Enter")
+    visitor.wait_for_cars(page, 12)
+    visitor.tab_to(page, "[aria-label='Car 0 of seed 7: enlarge']")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Car 0 of seed 7")).to_be_visible()
+    visitor.tab_to(page, "#viewer-forward")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Car 1 of seed 7")).to_be_visible()
+    visitor.tab_to(page, "#viewer-actions [data-do=keep]")
+    page.keyboard.press("Space")
+    visitor.tab_to(page, "#viewer-close")
+    page.keyboard.press("Enter")
+    visitor.tab_to(page, "#shelf-cars [data-do=keep]")
+    expect(page.get_by_role("region", name="Kept on your shelf")).to_be_visible()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("region", name="Kept on your shelf")).to_be_hidden()
+
+
+def test_an_example_is_reconstructed_by_keyboard_alone(open_page: t.Callable[..., Page]) -> None:
+    page = open_page("#reconstruct")
+    expect(page.locator("#examples img")).to_have_count(6)
+    with page.expect_file_chooser():
+        visitor.tab_to(page, "#choose")
+        page.keyboard.press("Enter")
+    visitor.tab_to(page, "[aria-label='Reconstruct example 1']")
+    page.keyboard.press("Enter")
+    expect(page.locator("#spec")).to_contain_text("dB PSNR")
+    visitor.tab_to(page, "#compare input")
+    page.keyboard.press("Home")
+    expect(page.get_by_role("slider", name="Share of the photograph")).to_have_value("0")
+    visitor.tab_to(page, "#result-deeds [data-do=mix]")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="One car, every way")).to_be_focused()
+
+
+def test_a_car_is_mixed_by_keyboard_alone(open_page: t.Callable[..., Page]) -> None:
+    page = open_page("#mix?car=7.1")
+    expect(page.locator("#dials img[src]")).to_have_count(4)
+    visitor.tab_to(page, "#dials input")
+    page.keyboard.press("End")
+    expect(page.locator("#mix-name")).to_have_text("Mix of Car 1 of seed 7")
+    visitor.tab_to(page, "#mix-reset")
+    page.keyboard.press("Enter")
+    expect(page.locator("#mix-name")).to_have_text("Car 1 of seed 7")
 
 
 def test_a_morph_is_made_by_keyboard_alone(page: Page) -> None:

@@ -56,10 +56,13 @@ def test_a_new_seed_draws_new_cars_and_back_returns_to_the_old_ones(open_page: t
     expect(page).not_to_have_url(re.compile("seed=7&"))
     visitor.wait_for_cars(page, 2)
     assert visitor.pictures(page) != old
+    new = page.input_value("#random-seed")
     page.go_back()
     expect(page.locator("#random-seed")).to_have_value("7")
     visitor.wait_for_cars(page, 2)
     assert visitor.pictures(page) == old
+    page.go_forward()
+    expect(page.locator("#random-seed")).to_have_value(new)
 
 
 def test_a_count_of_65_is_refused_before_anything_is_sent(page: Page) -> None:
@@ -112,6 +115,8 @@ def test_a_kept_car_is_still_on_the_shelf_after_a_reload(open_page: t.Callable[.
     page.reload()
     shelf = page.get_by_role("region", name="Kept on your shelf")
     expect(shelf.get_by_role("button", name="Car 1 of seed 7: enlarge")).to_be_visible()
+    shelf.get_by_role("button", name="Use Car 1 of seed 7 as A").click()
+    expect(page.get_by_text("Car 1 of seed 7 is A. Choose B")).to_be_visible()
     shelf.get_by_role("button", name="Keep Car 1 of seed 7").click()
     expect(shelf).to_be_hidden()
 

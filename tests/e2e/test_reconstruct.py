@@ -29,6 +29,7 @@ def test_a_chosen_photograph_is_shown_beside_its_reconstruction(page: Page, car_
     assert before.startswith("data:image/png")
     assert before != after
     expect(page.locator("#say")).to_contain_text("decibels")
+    expect(page.get_by_role("img", name="The 192 latent numbers as bars")).to_be_visible()
 
 
 @pytest.mark.parametrize("event", ["drop", "paste"])
@@ -58,6 +59,19 @@ def test_a_large_photograph_is_made_small_before_it_is_sent(page: Page) -> None:
         visitor.upload(page, buffer.getvalue(), "large.jpg")
     wait_for_result(page)
     assert request.value.sizes()["requestBodySize"] < 500_000
+
+
+def test_a_photograph_taken_upright_stays_so_when_it_is_made_small(page: Page) -> None:
+    buffer = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: to be turned a quarter clockwise
+    Image.new("RGB", (1800, 1200), "red").save(buffer, "JPEG", exif=exif)
+    with page.expect_request("**/reconstruct") as request:
+        visitor.upload(page, buffer.getvalue(), "upright.jpg")
+    wait_for_result(page)
+    expect(page.locator("#spec")).to_contain_text(re.compile("2[12] × 32 pixels"))
+    sent = request.value.post_data_buffer or b""
+    assert b"Exif" not in sent  # nor where it was taken
 
 
 def test_an_example_is_reconstructed_by_a_click(page: Page) -> None:

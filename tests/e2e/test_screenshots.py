@@ -1,13 +1,47 @@
-"""The README's pictures come from the page as it runs."""
+"""Pictures of the page: of each view for looking at, in build/screenshots, and the README's."""
 
 import subprocess
 import sys
+import typing as t
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from playwright.sync_api import Page
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "screenshots.py"
+from tests.e2e import visitor
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "scripts" / "screenshots.py"
+
+#: A link to each view, and what is there once it is full.
+VIEWS = {
+    "random": ("#random?seed=7&count=12", "#random-cars > [data-ref]:nth-child(12)"),
+    "reconstruct": ("#reconstruct", "#result.is-full"),
+    "morph": ("#morph?a=7.0&b=7.1&at=5", "#strip img"),
+    "mix": ("#mix?car=7.1", "#dials img[src]"),
+}
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("view", VIEWS)
+def test_each_view_is_pictured_in_light_and_dark(
+    open_page: t.Callable[..., Page], car_png: bytes, view: str, width: int
+) -> None:
+    link, full = VIEWS[view]
+    page = open_page(link, viewport={"width": width, "height": 844}, color_scheme="light", reduced_motion="reduce")
+    if view == "reconstruct":
+        visitor.upload(page, car_png)
+    page.locator(full).first.wait_for()
+    folder = ROOT / "build" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    shots = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        shots.append(folder / f"{view}-{width}-{scheme}.png")
+        page.screenshot(path=shots[-1], full_page=True)
+    light, dark = (sum(Image.open(path).convert("L").resize((1, 1)).tobytes()) for path in shots)
+    assert dark < light
 
 
 @pytest.mark.usefixtures("browser")

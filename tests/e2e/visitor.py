@@ -19,7 +19,8 @@ def pictures(page: Page, selector: str = f"{CARS} img") -> list[str]:
 
 
 def upload(page: Page, data: bytes, name: str = "car.png", field: str = "#file") -> None:
-    """Choose a file, as the button's dialog would."""
+    """Choose a file, as the button's dialog would, once there is a module to hear of it."""
+    page.wait_for_selector(f"[data-view] .table:not([inert]) {field}", state="attached")
     kind = "image/png" if name.endswith("png") else "image/jpeg"
     page.set_input_files(field, {"name": name, "mimeType": kind, "buffer": data})
 

@@ -61,6 +61,14 @@ UPLOADS: dict[str, tuple[dict[str, t.Any], int, str]] = {
         400,
         "which has no fields",
     ),
+    "no name": (
+        {
+            "data": b'--x\r\nContent-Disposition: form-data; filename="a.jpg"\r\n\r\nz\r\n--x--\r\n',
+            "content_type": "multipart/form-data; boundary=x",
+        },
+        400,
+        "which has no fields",
+    ),
     "text field": (form(image="car.jpg"), 400, "field 'image' is text"),
     "empty file": (form(image=b""), 400, "the file in field 'image' is empty"),
     "text called .jpg": (form(image=b"not a car at all"), 415, "got text"),

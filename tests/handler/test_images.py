@@ -182,7 +182,7 @@ def test_a_truncated_file_is_refused(form: str, share: float) -> None:
 
 @pytest.mark.parametrize(
     ("size", "said"),
-    [((20_000, 20_000), "at most 50000000"), ((7, 40), "at least 8"), ((400, 20), "a factor of 16")],
+    [((20_000, 20_000), "at most 24000000"), ((7, 40), "at least 8"), ((400, 20), "a factor of 16")],
 )
 def test_sides_out_of_bounds_are_named(size: tuple[int, int], said: str) -> None:
     with pytest.raises(Problem, match=said) as failure:
@@ -256,3 +256,33 @@ def test_an_animation_has_every_frame_and_never_ends(form: str, name: str) -> No
     assert animation.format == name
     assert getattr(animation, "n_frames", 1) == 5
     assert animation.info["loop"] == 0
+
+
+@pytest.mark.parametrize(("form", "taken"), [("JPEG", True), ("WEBP", False), ("PNG", False), ("TIFF", False)])
+def test_only_a_jpeg_may_have_the_pixels_of_a_large_photograph(
+    monkeypatch: pytest.MonkeyPatch, form: str, taken: bool
+) -> None:
+    # A lossless WebP of 49 megapixels, 36 bytes long, took 2.3 s and 800 MB.
+    monkeypatch.setattr(images, "MAX_PIXELS", 9_999)
+    buffer = io.BytesIO()
+    Image.new("RGB", (100, 100)).save(buffer, form)
+    if taken:
+        assert images.read(buffer.getvalue(), 32, 3, "image").width == 32
+    else:
+        with pytest.raises(Problem, match="at most 9999 are taken"):
+            images.read(buffer.getvalue(), 32, 3, "image")
+
+
+def test_large_pictures_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "LARGE", 0)
+    small = images._small
+
+    def watched(*arguments: t.Any) -> Image.Image:
+        assert images._one_large.locked()
+        return small(*arguments)
+
+    monkeypatch.setattr(images, "_small", watched)
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(buffer, "PNG")
+    images.read(buffer.getvalue(), 32, 3, "image")
+    assert not images._one_large.locked()

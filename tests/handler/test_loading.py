@@ -159,3 +159,15 @@ def test_current_json_on_s3_is_served(s3: t.Any, start_app: Start, tmp_path: Pat
     s3.put("models/current.json", b'{"version": "v7"}')
     client = start_app("s3://cars/models/current.json", cache=tmp_path / "cache").test_client()
     assert client.get("/random").headers["Carvae-Model-Version"] == "v7"
+
+
+def test_a_cache_that_cannot_be_written_is_degraded_not_fatal(
+    s3: t.Any, start_app: Start, bundle: Path, tmp_path: Path
+) -> None:
+    s3.upload(bundle, "models/test-1")
+    (tmp_path / "file").touch()
+    client = start_app("s3://cars/models/test-1", cache=tmp_path / "file" / "cache").test_client()
+    health = client.get("/health")
+    assert (health.status_code, health.json["status"]) == (200, "degraded")
+    assert health.json["detail"].startswith("the cache can't be written: Not a directory")
+    assert client.get("/random").status_code == 200

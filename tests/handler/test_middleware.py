@@ -82,7 +82,7 @@ def test_security_headers_are_on_every_answer(client: FlaskClient, path: str) ->
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, t.Any]]:
-    return [json.loads(record.message) for record in caplog.records if record.message.startswith("{")]
+    return [json.loads(text) for text in (record.getMessage() for record in caplog.records) if text.startswith("{")]
 
 
 def test_a_request_is_one_line_of_json_without_its_payload(

@@ -52,3 +52,15 @@ def test_stretch_then_letterbox_returns_the_photograph() -> None:
     returned = canvas.letterbox(canvas.stretch(image, aspect), aspect)
     assert (returned - image).abs().mean() < 0.02
     assert torch.equal(returned[:, :, :20], torch.ones_like(returned[:, :, :20]))
+
+
+@hypothesis.given(st.floats(-1.3, 1.3), st.integers(0, 99))
+@hypothesis.settings(max_examples=25, deadline=None)
+def test_samples_are_those_of_grid_sample(aspect: float, seed: int) -> None:
+    image = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
+    log_aspect = torch.tensor([aspect])
+    centres = (torch.arange(32) * 2 + 1) / 32 - 1
+    height, width = canvas.shares(log_aspect)
+    grid = torch.stack(((centres * width).expand(1, 32, 32), (centres[:, None] * height).expand(1, 32, 32)), 3)
+    expected = torch.nn.functional.grid_sample(image, grid, padding_mode="border", align_corners=False)
+    assert torch.allclose(canvas.stretch(image, log_aspect), expected, atol=1e-5)

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from .. import osls
+
 ROOT = Path(__file__).parent.parent.parent
 SWITCHES = {
     "plain": [],
-    "all": ["site=cloudfront", "warm=true", "snapstart=true"],
+    "all": ["site=cloudfront", "warm=true", "snapstart=true", "concurrency=none"],
 }
 
 
 @pytest.fixture(scope="module", params=SWITCHES)
 def compiled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """Name of the switches and the template's file."""
-    if shutil.which("node") is None:
-        reason = "no node on the PATH"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    osls.need_node()
     folder = tmp_path_factory.mktemp("service")
     # A copy with an empty archive: the template doesn't depend on what is in it.
     shutil.copyfile(ROOT / "serverless.yml", folder / "serverless.yml")
@@ -33,19 +33,11 @@ def compiled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     (built / "function.zip").write_bytes(b"")
     (built / "function.json").write_text('{"python": "3.13"}')
     params = [f"--param={value}" for value in SWITCHES[request.param]]
-    osls = [str(install_osls() / "osls"), "package", "--stage", "test", "--region", "eu-central-1", *params]
+    command = [str(osls.install() / ".bin" / "osls"), "package", "--stage", "test", "--region", "eu-central-1", *params]
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    result = subprocess.run(osls, check=False, cwd=folder, capture_output=True, text=True, env=os.environ | keys)
+    result = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, env=os.environ | keys)
     assert result.returncode == 0, result.stdout + result.stderr
     return request.param, folder / ".serverless" / "cloudformation-template-update-stack.json"
-
-
-def install_osls() -> Path:
-    """Folder of the programs that ``package-lock.json`` pins."""
-    programs = ROOT / "node_modules" / ".bin"
-    if not (programs / "osls").exists():
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], check=True, cwd=ROOT)
-    return programs
 
 
 @pytest.fixture(scope="module")
@@ -126,10 +118,11 @@ def test_the_page_alone_may_call_the_api_from_a_browser(resources: dict[str, t.A
     assert variables["CARVAE_ORIGINS"] == {"Fn::Join": [",", [site[switches]]]}
 
 
-def test_the_function_has_its_limits(resources: dict[str, t.Any]) -> None:
+def test_the_function_has_its_limits(resources: dict[str, t.Any], switches: str) -> None:
     function = properties(resources, "ApiLambdaFunction")
-    limits = ("Runtime", "MemorySize", "Timeout", "ReservedConcurrentExecutions", "EphemeralStorage")
-    assert [function[name] for name in limits] == ["python3.13", 1769, 29, 10, {"Size": 512}]
+    limits = ("Runtime", "MemorySize", "Timeout", "EphemeralStorage")
+    assert [function[name] for name in limits] == ["python3.13", 1769, 29, {"Size": 512}]
+    assert function.get("ReservedConcurrentExecutions") == {"plain": 10, "all": None}[switches]
 
 
 def test_logs_end_and_alarms_watch(resources: dict[str, t.Any]) -> None:

@@ -1,0 +1,92 @@
+"""Cold start: seconds from the start of the process to the first 200 from /reconstruct, on one core.
+
+    python benchmarks/cold_start.py
+
+Each function runs under AWS's runtime client on read-only code with an empty /tmp, and takes turns with the others:
+ours as packaged, its model fetched from a stand-in for S3; (a) the same app packaged as the originals were: whole
+wheels in a deflated zip that Python unpacks into /tmp, the model fetched and loaded at the first call; (b) the same app
+on the packages as pip installed them, the model on disk. The files are in the system's cache for all of them.
+"""
+
+import json
+import pathlib
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.lib import command, figures, functions, machine, payload, plots
+from benchmarks.lib.figures import Figure
+from tests.e2e import lambda_runtime
+
+ONNX, TORCHSCRIPT = "ONNX, packaged", "TorchScript, packaged"
+ORIGINALS, INSTALLED = "(a) the originals' way", "(b) installed, model on disk"
+ROUNDS = 7
+
+
+def measure(bundle: pathlib.Path, quick: bool) -> Sequence[Figure]:
+    """Start everything in turn."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = pathlib.Path(folder)
+        built = {
+            ONNX: functions.ours("onnx", work / "onnx"),
+            TORCHSCRIPT: functions.ours("torchscript", work / "torchscript"),
+            ORIGINALS: functions.originals(work / "originals"),
+            INSTALLED: functions.installed("torchscript", work / "installed"),
+        }
+        sizes = _sizes()
+        client = lambda_runtime.copy_client(work / "client")
+        times: dict[str, list[float]] = {name: [] for name in built}
+        with functions.s3(bundle) as bucket:
+            for number in range(1 if quick else ROUNDS + 1):
+                for name, function in built.items():
+                    seconds = first_answer(function, client, bundle, bucket)
+                    if quick or number:  # the first round brings the files into the system's cache
+                        times[name].append(seconds)
+                        print(f"{name}: {seconds:.2f} s", file=sys.stderr, flush=True)
+    return [*sizes, *_figures(times)]
+
+
+def first_answer(function: functions.Function, client: pathlib.Path, bundle: pathlib.Path, bucket: str) -> float:
+    """Seconds from the process's start to its first 200."""
+    event = payload.reconstruct_event(payload.photograph())
+    with (
+        tempfile.TemporaryDirectory() as tmp,
+        functions.start(function, client, pathlib.Path(tmp), bundle, bucket, machine.core()) as (api, _, begun),
+    ):
+        while api.invoke(event)["statusCode"] != 200:  # a gateway's client would ask again, too
+            pass
+        return time.perf_counter() - begun
+
+
+def _sizes() -> list[Figure]:
+    rows = []
+    for engine, name, targets in (("onnx", "ONNX", (60.0, 150.0)), ("torchscript", "TorchScript", (None, None))):
+        facts = json.loads((functions.packaged(engine).with_name("function.json")).read_text())
+        for key, target in zip(("zip", "unzipped"), targets, strict=True):
+            rows.append(Figure(f"{name}, {key}", facts[key] / 1e6, "MB", better="lower", target=target))
+    return rows
+
+
+def _figures(times: dict[str, list[float]]) -> list[Figure]:
+    onnx, torchscript, originals, installed = (times[name] for name in (ONNX, TORCHSCRIPT, ORIGINALS, INSTALLED))
+    return [
+        figures.median(ONNX, onnx, "s", "lower", 0.6),
+        *(figures.median(name, times[name], "s") for name in (TORCHSCRIPT, ORIGINALS, INSTALLED)),
+        figures.ratio("ONNX / (a)", onnx, originals, "lower", 0.1),
+        figures.ratio("TorchScript / (a)", torchscript, originals, "lower", 0.35),
+        figures.ratio("TorchScript / (b)", torchscript, installed, "lower", 1.4),
+    ]
+
+
+def draw(measured: Sequence[Figure], path: pathlib.Path) -> None:
+    """Bars of the seconds."""
+    values = {figure.name: figure.value for figure in measured if figure.unit == "s"}
+    plots.bars(values, (ONNX, TORCHSCRIPT), "Cold start to the first reconstruction, one core", "seconds", path)
+
+
+if __name__ == "__main__":
+    sys.exit(command.main("cold_start", __doc__, measure, draw))

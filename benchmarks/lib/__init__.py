@@ -1,0 +1,1 @@
+"""What the benchmarks share; each module is one subject."""

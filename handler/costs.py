@@ -1,0 +1,102 @@
+"""What an upload may cost beside its pixels: files of few bytes and pixels can keep a decoder busy for minutes."""
+
+import itertools
+import re
+import struct
+from collections.abc import Callable, Iterator
+
+#: Parts of a file (segments, chunks, blocks, strips), each a turn of a loop in Python; honest files have hundreds.
+MAX_PARTS = 20_000
+
+#: Pixels times scans of a JPEG, as every scan goes over all pixels; usual are at most 12 scans.
+MAX_SCANNED = 1_000_000_000
+
+#: A marker of a JPEG: not a stuffed FF 00, no restart, no fill byte.
+_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
+_SOS, _EOI, _ALONE = 0xDA, 0xD9, (0x01, 0xD8)
+
+
+def check(kind: str, data: bytes) -> None:
+    """Refuse a file of Pillow's format `kind` with more than `MAX_PARTS` parts.
+
+    Raises
+    ------
+    ValueError
+        If it has more.
+    """
+    walk = _WALKS.get(kind)
+    if walk and next(itertools.islice(walk(data), MAX_PARTS, None), None) is not None:
+        raise ValueError(f"it has more than {MAX_PARTS} parts")
+
+
+def check_scans(data: bytes, pixels: int) -> None:
+    """Refuse a JPEG whose scans go over its `pixels` too often.
+
+    Raises
+    ------
+    ValueError
+        If they do.
+    """
+    scans = sum(code == _SOS for code in _jpeg(data))
+    if scans * pixels > MAX_SCANNED:
+        raise ValueError(f"{scans} scans; {MAX_SCANNED // pixels} are taken of {pixels} pixels")
+
+
+def _jpeg(data: bytes) -> Iterator[int]:
+    """The markers up to the end of the image, and each byte of junk before the first scan, which Pillow steps over."""
+    at, code = 2, 0
+    scanning = False
+    while marker := _MARKER.search(data, at):
+        if not scanning:
+            yield from itertools.repeat(0, marker.start() - at)
+        code = marker[1][0]
+        yield code
+        if code == _EOI and scanning:
+            return
+        scanning = scanning or code == _SOS
+        at = marker.end()
+        if code not in _ALONE:
+            at += int.from_bytes(data[at : at + 2])
+    if not scanning:
+        yield from itertools.repeat(0, len(data) - at)
+
+
+def _png(data: bytes) -> Iterator[int]:
+    """The lengths of the chunks."""
+    at = 8
+    while at + 8 <= len(data):
+        length = int.from_bytes(data[at : at + 4])
+        yield length
+        at += 12 + length
+
+
+def _gif(data: bytes) -> Iterator[int]:
+    """The blocks before the first picture, and the pieces that each is made of."""
+    at = 13
+    if len(data) > at and data[10] & 0x80:
+        at += 3 * 2 ** (1 + (data[10] & 7))
+    while at < len(data) and data[at] != 0x2C:
+        yield data[at]
+        if data[at] == 0x21:
+            at += 2
+            while at < len(data) and data[at]:
+                yield data[at]
+                at += 1 + data[at]
+        at += 1
+
+
+def _tiff(data: bytes) -> Iterator[int]:
+    """The tags of the first page, and the numbers that each holds."""
+    order = "<" if data[:1] == b"I" else ">"
+    try:
+        (at,) = struct.unpack_from(order + "I", data, 4)
+        (tags,) = struct.unpack_from(order + "H", data, at)
+        for index in range(tags):
+            tag, kind, count = struct.unpack_from(order + "HHI", data, at + 2 + 12 * index)
+            # Bytes and texts are one value each.
+            yield from itertools.repeat(tag, 1 if kind in (1, 2, 6, 7) else max(1, count))
+    except struct.error:
+        return  # it ends here; the decoder says so
+
+
+_WALKS: dict[str, Callable[[bytes], Iterator[int]]] = {"JPEG": _jpeg, "PNG": _png, "GIF": _gif, "TIFF": _tiff}

@@ -1,0 +1,56 @@
+"""The log: one JSON object a line, whatever it is about; on AWS, request lines are metrics, too."""
+
+import json
+import logging
+import os
+import time
+import typing as t
+
+log = logging.getLogger("carvae")
+log.setLevel(logging.INFO)
+
+#: CloudWatch's embedded metric format, a few lines of it. AWS Powertools' import takes 64 ms.
+_METRICS = [
+    {
+        "Namespace": "carvae",
+        "Dimensions": [["route"]],
+        "Metrics": [{"Name": "ms", "Unit": "Milliseconds"}, {"Name": "errors", "Unit": "Count"}],
+    }
+]
+
+
+class JsonLines(logging.Formatter):
+    """A record as one line of JSON: newlines in a message or traceback can't begin another.
+
+    Parameters
+    ----------
+    ending : str
+        What to put after each: the Lambda runtime's handler adds no newline of its own.
+    """
+
+    def __init__(self, ending: str = "") -> None:
+        super().__init__()
+        self._ending = ending
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See `logging.Formatter`."""
+        if getattr(record, "is_json", False):
+            return record.getMessage() + self._ending
+        line = {"level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line) + self._ending
+
+
+def install(ending: str = "") -> None:
+    """Let every handler of the root logger write `JsonLines`."""
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(JsonLines(ending))
+
+
+def request_line(fields: dict[str, t.Any]) -> None:
+    """Log what became of a request; `fields` hold its route, status and ms."""
+    if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+        metrics = {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": _METRICS}
+        fields = {"_aws": metrics, **fields, "errors": int(fields["status"] >= 500)}
+    log.info("%s", json.dumps(fields), extra={"is_json": True})

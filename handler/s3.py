@@ -1,0 +1,109 @@
+"""Objects of S3 inside Lambda: plain GET requests with AWS Signature Version 4.
+
+Lambda puts the function's keys into its environment, and a cold start needs a handful of objects. boto3 does the same
+after as much computing as numpy, Flask and the model take together; it serves wherever keys come from elsewhere.
+"""
+
+import datetime
+import hashlib
+import hmac
+import http.client
+import re
+import urllib.parse
+from collections.abc import Mapping
+
+#: Seconds that any one wait for the network may take.
+TIMEOUT_S = 10
+
+#: Tries of a request that fails for a reason that may pass.
+TRIES = 2
+
+_NOTHING = hashlib.sha256(b"").hexdigest()
+
+
+class Refusal(Exception):  # noqa: N818 - S3's answer, not an error of ours
+    """S3 answered with an error; the text is its code, such as ``NoSuchKey``."""
+
+
+class Client:
+    """Reads objects with the keys in `environment`.
+
+    Raises
+    ------
+    KeyError
+        If it is not the environment of a Lambda function with keys of its own, as under SnapStart.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        environment["AWS_LAMBDA_FUNCTION_NAME"]
+        self._region = environment["AWS_REGION"]
+        self._id, self._secret = environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]
+        self._token = environment.get("AWS_SESSION_TOKEN", "")
+        self._endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+
+    def get(self, bucket: str, key: str, limit: int) -> bytes:
+        """Read at most `limit` bytes of an object.
+
+        Raises
+        ------
+        Refusal
+            If S3 says no.
+        OSError or http.client.HTTPException
+            If it can't be reached.
+        """
+        for left in reversed(range(TRIES)):
+            try:
+                status, body = self._try(bucket, key, limit)
+            except (OSError, http.client.HTTPException):
+                if not left:
+                    raise
+                continue
+            if status == 200:
+                return body
+            if status < 500 or not left:
+                code = re.search(rb"<Code>([A-Za-z0-9]{1,64})</Code>", body)
+                raise Refusal(code[1].decode() if code else f"status {status}")
+        raise AssertionError  # the last try returns or raises
+
+    def _try(self, bucket: str, key: str, limit: int) -> tuple[int, bytes]:
+        address = self._endpoint or f"https://s3.{self._region}.{_domain(self._region)}"
+        path = f"/{bucket}/{key}"
+        # A certificate of S3 covers one label below its name, so a bucket with dots stays in the path.
+        if not self._endpoint and "." not in bucket:
+            address, path = address.replace("https://", f"https://{bucket}."), f"/{key}"
+        url = urllib.parse.urlsplit(address)
+        path = urllib.parse.quote(path, safe="/-_.~")
+        kind: type[http.client.HTTPConnection]
+        kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+        connection = kind(url.netloc, timeout=TIMEOUT_S)
+        try:
+            connection.request("GET", path, headers=self.signed(url.netloc, path, datetime.datetime.now(datetime.UTC)))
+            response = connection.getresponse()
+            return response.status, response.read(limit)
+        finally:
+            connection.close()
+
+    def signed(self, host: str, path: str, now: datetime.datetime) -> dict[str, str]:
+        """Headers, ``Authorization`` among them, of a GET of `path`, which is percent-encoded, from `host`."""
+        stamp = now.strftime("%Y%m%dT%H%M%SZ")
+        headers = {"host": host, "x-amz-content-sha256": _NOTHING, "x-amz-date": stamp}
+        if self._token:
+            headers["x-amz-security-token"] = self._token
+        names = ";".join(headers)
+        canonical = ["GET", path, "", *(f"{name}:{value}" for name, value in headers.items()), "", names, _NOTHING]
+        scope = f"{stamp[:8]}/{self._region}/s3/aws4_request"
+        digest = hashlib.sha256("\n".join(canonical).encode()).hexdigest()
+        key = f"AWS4{self._secret}".encode()
+        for part in scope.split("/"):
+            key = _hmac(key, part)
+        signature = _hmac(key, f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{digest}").hex()
+        credential = f"AWS4-HMAC-SHA256 Credential={self._id}/{scope}, SignedHeaders={names}, Signature={signature}"
+        return headers | {"Authorization": credential}
+
+
+def _domain(region: str) -> str:
+    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+
+
+def _hmac(key: bytes, text: str) -> bytes:
+    return hmac.new(key, text.encode(), hashlib.sha256).digest()

@@ -1,0 +1,102 @@
+"""The small S3 client: its signature is botocore's, its answers are those of moto's server."""
+
+import datetime
+import threading
+import typing as t
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from handler.bundle import Bundle, BundleError
+from handler.s3 import Client, Refusal
+
+LAMBDA = {
+    "AWS_LAMBDA_FUNCTION_NAME": "carvae",
+    "AWS_REGION": "eu-central-1",
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI",
+}
+
+
+@pytest.mark.parametrize("token", ["", "a/session+token=="])
+@pytest.mark.parametrize("path", ["/models/v-1.2/manifest.json", "/with%20space/%C3%A9"])
+def test_the_signature_is_botocores(token: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime.datetime(2026, 3, 1, 12, 30, 5, tzinfo=datetime.UTC)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: now.replace(tzinfo=None))
+    request = AWSRequest("GET", f"https://cars.s3.eu-central-1.amazonaws.com{path}")
+    credentials = Credentials(LAMBDA["AWS_ACCESS_KEY_ID"], LAMBDA["AWS_SECRET_ACCESS_KEY"], token or None)
+    S3SigV4Auth(credentials, "s3", "eu-central-1").add_auth(request)
+    ours = Client(LAMBDA | {"AWS_SESSION_TOKEN": token}).signed("cars.s3.eu-central-1.amazonaws.com", path, now)
+    assert request.headers["Authorization"] == ours["Authorization"]
+
+
+@pytest.mark.parametrize("missing", list(LAMBDA))
+def test_elsewhere_boto3_is_left_to_find_the_keys(missing: str) -> None:
+    with pytest.raises(KeyError):
+        Client({name: value for name, value in LAMBDA.items() if name != missing})
+
+
+@pytest.fixture
+def inside_lambda(s3: t.Any, s3_server: str, monkeypatch: pytest.MonkeyPatch) -> t.Any:
+    for name, value in (LAMBDA | {"AWS_ENDPOINT_URL": s3_server}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setitem(__import__("sys").modules, "boto3", None)  # importing it fails
+    return s3
+
+
+def test_a_bundle_is_read_without_boto3(inside_lambda: t.Any, bundle: t.Any, tmp_path: t.Any) -> None:
+    inside_lambda.upload(bundle, "models/test 1é")
+    opened = Bundle.open("s3://cars/models/test 1é", tmp_path)
+    assert opened.read("decoder.onnx") == (bundle / "decoder.onnx").read_bytes()
+
+
+@pytest.mark.parametrize(("address", "code"), [("s3://cars/none", "NoSuchKey"), ("s3://nobody/x", "NoSuchBucket")])
+def test_a_refusal_is_named(inside_lambda: t.Any, tmp_path: t.Any, address: str, code: str) -> None:
+    with pytest.raises(BundleError, match=f"manifest.json: S3 answered {code}$"):
+        Bundle.open(address, tmp_path)
+
+
+def test_a_refused_connection_is_named(inside_lambda: t.Any, tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(BundleError, match=r"manifest.json: S3 answered ConnectionRefusedError$"):
+        Bundle.open("s3://cars/models/test-1", tmp_path)
+
+
+class _Flaky(BaseHTTPRequestHandler):
+    answers: t.ClassVar[list[tuple[int, bytes]]] = []
+
+    def do_GET(self) -> None:
+        status, body = self.answers.pop(0)
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+SLOW_DOWN = (503, b"<Error><Code>SlowDown</Code></Error>")
+
+
+@pytest.fixture
+def flaky() -> t.Iterator[Client]:
+    server = HTTPServer(("127.0.0.1", 0), _Flaky)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield Client(LAMBDA | {"AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{server.server_address[1]}"})
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_busy_s3_is_asked_once_more(flaky: Client) -> None:
+    _Flaky.answers = [SLOW_DOWN, (200, b"content")]
+    assert flaky.get("cars", "key", 4) == b"cont"
+
+
+def test_a_busy_s3_is_given_up_in_the_end(flaky: Client) -> None:
+    _Flaky.answers = [SLOW_DOWN, SLOW_DOWN, (200, b"content")]
+    with pytest.raises(Refusal, match="SlowDown"):
+        flaky.get("cars", "key", 100)
