@@ -4,6 +4,7 @@ import functools
 import io
 import struct
 import typing as t
+import warnings
 import zlib
 
 import numpy as np
@@ -208,7 +209,9 @@ BOMBS: dict[str, Maker] = {
 @functools.cache
 def bomb(name: str) -> bytes:
     """The file `name` of `BOMBS`, made once."""
-    return BOMBS[name]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow wonders at what it is asked to write
+        return BOMBS[name]()
 
 
 @functools.cache
