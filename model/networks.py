@@ -55,6 +55,8 @@ class NetworkConfig:
         Of the leaky ReLU below zero.
     centred
         Move pixels from [0, 1] to [-1, 1] before the first layer.
+    sharpen
+        Strength of an unsharp mask on the decoder's output; 0 for none. Meant for export, after training.
     aspect
         Stretch the photograph over the square and carry its aspect ratio as the last latent (`model.canvas`).
     """
@@ -73,12 +75,15 @@ class NetworkConfig:
     output: t.Literal["sigmoid", "tanh"] = "sigmoid"
     slope: float = 0.1
     centred: bool = True
+    sharpen: float = 0.0
     aspect: bool = False
 
     def __post_init__(self) -> None:
         for name in ("image_size", "channels", "latents"):
             if getattr(self, name) < 1:
                 raise ValueError(f"network.{name}: {getattr(self, name)} is not at least 1")
+        if not 0 <= self.sharpen <= 2:
+            raise ValueError(f"network.sharpen: {self.sharpen} is not within 0 and 2")
         for name, values in (("widths", self.widths), ("decoder_widths", self.outward)):
             if not values or min(values) < 1:
                 raise ValueError(f"network.{name}: {values} must be numbers of channels of at least 1")
@@ -208,10 +213,13 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Latents ``(N, D)`` to images ``(N, C, S, S)`` in [0, 1]."""
 
+    blur: Tensor
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.aspect, self.tanh = config.aspect, config.output == "tanh"
+        self.aspect, self.tanh, self.sharpen = config.aspect, config.output == "tanh", config.sharpen
         self.image = (config.channels, config.image_size, config.image_size)
+        self.register_buffer("blur", _blur(config.image_size), persistent=False)
         grid = config.head == "grid" and not config.linear
         self.grid = (config.latents, config.grid_size, config.grid_size) if grid else (config.latents,)
         self.body = nn.Sequential(*(self._linear(config) if config.linear else self._convolutional(config)))
@@ -257,9 +265,24 @@ class Decoder(nn.Module):
             latent = torch.cat((z[:, :-1], torch.zeros_like(z[:, -1:])), 1)
         values = self.body(latent.reshape(-1, *self.grid)).float().reshape(-1, *self.image)
         images = torch.tanh(values) / 2 + 0.5 if self.tanh else torch.sigmoid(values)
+        if self.sharpen:
+            blurred = self.blur @ images @ self.blur.T
+            images = (images + self.sharpen * (images - blurred)).clamp(0, 1)
         if self.aspect:
             images = canvas.letterbox(images, z[:, -1] * ASPECT_SCALE)
         return images
+
+
+def _blur(size: int) -> Tensor:
+    """Average a side's pixels with their neighbours, weights 1 4 6 4 1, edges repeated: a matrix ``(size, size)``.
+
+    A product with it from both sides is a blur that ONNX's exporter takes; it loses the shapes behind a padding.
+    """
+    matrix = torch.zeros(size, size)
+    for offset, weight in zip(range(-2, 3), (1, 4, 6, 4, 1), strict=True):
+        neighbour = (torch.arange(size) + offset).clamp(0, size - 1)
+        matrix[torch.arange(size), neighbour] += weight / 16
+    return matrix
 
 
 def _transposed(inputs: int, outputs: int, *, bias: bool = True) -> nn.ConvTranspose2d:

@@ -59,25 +59,6 @@ def load_checkpoint(path: pathlib.Path) -> tuple[NetworkConfig, Encoder, Decoder
     return network, encoder.eval(), decoder.eval(), facts
 
 
-def blend(one: nn.Module, other: nn.Module, share: float) -> None:
-    """Move the weights of ``one`` the given share of the way to those of ``other``, of the same network.
-
-    Between a network trained for fidelity and one that went on from it for sharpness lies a path of networks in between
-    (Wang et al. 2018, ESRGAN, section 3.4).
-
-    Raises
-    ------
-    ValueError
-        ``share`` is not within 0 and 1.
-    """
-    if not 0 <= share <= 1:
-        raise ValueError(f"share {share} is not within 0 and 1")
-    theirs = other.state_dict()
-    for name, value in one.state_dict().items():
-        if value.is_floating_point():
-            value.lerp_(theirs[name], share)
-
-
 def network_config(values: dict[str, t.Any]) -> NetworkConfig:
     """A configuration from plain JSON values, whose lists become tuples."""
     arguments: dict[str, t.Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}

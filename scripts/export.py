@@ -2,12 +2,12 @@
 
     python scripts/export.py model/pretrained/carvae.safetensors build/bundle
     python scripts/export.py runs/carvae/checkpoints/last.ckpt build/bundle --release build/carvae.safetensors
-    python scripts/export.py ONE.ckpt build/bundle --blend OTHER.ckpt 0.5
 
 From a checkpoint, the prior is fitted first, to the codes of the training images (--data, if they have moved).
 """
 
 import argparse
+import dataclasses
 import datetime
 import hashlib
 import json
@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from model import data, export, preparation, priors, release
+from model.networks import Decoder
 
 
 def main(arguments: t.Sequence[str] | None = None) -> int:
@@ -28,16 +29,11 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     )
     parser.add_argument("weights", type=pathlib.Path, metavar="CHECKPOINT", help=".ckpt or .safetensors file")
     parser.add_argument("out", type=pathlib.Path, metavar="OUT", help="bundle folder to write")
-    parser.add_argument(
-        "--blend",
-        nargs=2,
-        metavar=("OTHER", "SHARE"),
-        help="weights this share of the way to those of another checkpoint that went on from this one",
-    )
     parser.add_argument("--data", type=pathlib.Path, help="prepared data to fit the prior to")
     parser.add_argument("--prior", choices=("mixture", "normal"), default="mixture", help="(%(default)s)")
     parser.add_argument("--axes", type=int, help="principal axes of the mixture (at most 160)")
     parser.add_argument("--components", type=int, help="Gaussians in the mixture (at most 24)")
+    parser.add_argument("--sharpen", type=float, help="unsharp mask inside the decoder (the recipe's network.sharpen)")
     parser.add_argument("--directions", nargs="+", metavar="NAME", help="names of the principal directions, in order")
     parser.add_argument("--release", type=pathlib.Path, help="write the released weights to this file, too")
     args = parser.parse_args(arguments)
@@ -66,12 +62,10 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
 def from_checkpoint(args: argparse.Namespace) -> release.Release:
     """Networks from the checkpoint, a prior fitted to their codes, and the facts that the manifest repeats."""
     network, encoder, decoder, training = release.load_checkpoint(args.weights)
-    if args.blend:
-        with_network, other_encoder, other_decoder, training = release.load_checkpoint(pathlib.Path(args.blend[0]))
-        if with_network != network:
-            raise ValueError(f"--blend {args.blend[0]}: {with_network} is another network than {network}")
-        for one, other in ((encoder, other_encoder), (decoder, other_decoder)):
-            release.blend(one, other, _share(args.blend[1]))
+    if args.sharpen is not None:
+        network = dataclasses.replace(network, sharpen=args.sharpen)
+        weights, decoder = decoder.state_dict(), Decoder(network).eval()
+        decoder.load_state_dict(weights)
     folder = args.data or pathlib.Path(training["data"].get("folder", ""))
     print(f"encoding the training images of {folder}", file=sys.stderr)
     images = data.open_split(folder, "train")
@@ -94,13 +88,6 @@ def from_checkpoint(args: argparse.Namespace) -> release.Release:
         "directions": priors.principal_directions(codes, names=args.directions or ()),
     }
     return release.Release(network, encoder, decoder, prior, facts)
-
-
-def _share(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"--blend: {text!r} is not a number") from None
 
 
 def git_commit() -> str | None:

@@ -113,12 +113,3 @@ def test_damaged_weights_are_named(content: bytes, tmp_path: pathlib.Path) -> No
         release.load(weights)
     with pytest.raises(ValueError, match=r"damaged\.ckpt"):
         release.load_checkpoint(checkpoint)
-
-
-def test_a_blend_lies_between_two_networks() -> None:
-    one, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
-    expected = 0.75 * one.weight + 0.25 * other.weight
-    release.blend(one, other, 0.25)
-    assert torch.allclose(one.weight, expected)
-    with pytest.raises(ValueError, match=r"share 1\.5 is not"):
-        release.blend(one, other, 1.5)
