@@ -64,7 +64,8 @@ class VAE(L.LightningModule):
         else:
             released = release.load(weights)
             network, encoder, decoder = released.network, released.encoder, released.decoder
-        if network != self.network:
+        # The mask has no weights and belongs to export.
+        if dataclasses.replace(network, sharpen=self.network.sharpen) != self.network:
             raise ValueError(f"{weights}: weights of another network, {network}; the recipe's is {self.network}")
         self.encoder.load_state_dict(encoder.state_dict())
         self.decoder.load_state_dict(decoder.state_dict())

@@ -29,6 +29,7 @@ hypothesis.settings.load_profile("carvae")
 BUILDERS = {"test_package", "test_lambda_runtime", "test_aws", "test_offline", "test_template"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep each file's tests in one of the processes, so that what a file sets up is set up once."""
     for item in items:
