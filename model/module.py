@@ -27,7 +27,7 @@ class VAE(L.LightningModule):
         network: NetworkConfig,
         loss: LossConfig,
         optimizer: OptimizerConfig,
-        adversary: AdversaryConfig = AdversaryConfig(),  # noqa: B008
+        adversary: AdversaryConfig = AdversaryConfig(),  # noqa: B008 - frozen, so sharing it is no harm
         seed: int = 0,
     ) -> None:
         super().__init__()

@@ -219,7 +219,8 @@ class Decoder(nn.Module):
         super().__init__()
         self.aspect, self.tanh, self.sharpen = config.aspect, config.output == "tanh", config.sharpen
         self.image = (config.channels, config.image_size, config.image_size)
-        self.register_buffer("blur", _blur(config.image_size), persistent=False)
+        if config.sharpen:
+            self.register_buffer("blur", _blur(config.image_size), persistent=False)
         grid = config.head == "grid" and not config.linear
         self.grid = (config.latents, config.grid_size, config.grid_size) if grid else (config.latents,)
         self.body = nn.Sequential(*(self._linear(config) if config.linear else self._convolutional(config)))

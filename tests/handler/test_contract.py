@@ -14,28 +14,19 @@ from PIL import Image
 from werkzeug.test import TestResponse
 
 from handler import images, inputs, latents
-from handler.app import MAX_DIRECTIONS, OPENAPI
+from handler.app import MAX_DIRECTIONS
 
 from .. import bundles
+from ..reliability.description import DOCUMENT, resolved
 
-DOCUMENT: dict[str, t.Any] = json.loads(OPENAPI.read_text())
 LATENT = 3 * bundles.GRID**2
-
-
-def resolve(node: dict[str, t.Any]) -> dict[str, t.Any]:
-    while "$ref" in node:
-        target: t.Any = DOCUMENT
-        for key in node["$ref"].removeprefix("#/").split("/"):
-            target = target[key]
-        node = target
-    return node
 
 
 def check(answer: TestResponse, path: str) -> None:
     """Check status, content type, headers and body against the description."""
     operation = DOCUMENT["paths"][path][answer.request.method.lower()]
     assert str(answer.status_code) in operation["responses"], f"{answer.status_code} is not described"
-    described = resolve(operation["responses"][str(answer.status_code)])
+    described = resolved(operation["responses"][str(answer.status_code)])
     assert answer.mimetype in described["content"]
     for name in described.get("headers", {}):
         assert name in answer.headers
@@ -146,7 +137,7 @@ def test_no_model_is_as_described(start_app: t.Callable[..., Flask], tmp_path: P
 
 def test_limits_are_the_codes_own() -> None:
     schemas, paths = DOCUMENT["components"]["schemas"], DOCUMENT["paths"]
-    count, seed, *_ = (each["schema"] for each in map(resolve, paths["/random"]["get"]["parameters"]))
+    count, seed, *_ = (each["schema"] for each in map(resolved, paths["/random"]["get"]["parameters"]))
     assert DOCUMENT["components"]["parameters"]["Image"]["schema"]["enum"] == list(images.INLINE)
     assert count["maximum"] == schemas["Random"]["properties"]["cars"]["maxItems"] == inputs.MAX_COUNT
     assert seed["maximum"] == latents.MAX_SEED

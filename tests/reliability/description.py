@@ -2,16 +2,15 @@
 
 import functools
 import json
-import pathlib
 import typing as t
 
 import jsonschema
 
+from handler.app import OPENAPI
+
 from .server import Answer
 
-DOCUMENT: dict[str, t.Any] = json.loads(
-    (pathlib.Path(__file__).resolve().parents[2] / "static" / "openapi.json").read_text()
-)
+DOCUMENT: dict[str, t.Any] = json.loads(OPENAPI.read_text())
 SIGNATURES = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8\xff", "image/webp": b"RIFF", "image/gif": b"GIF8"}
 
 
