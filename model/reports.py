@@ -16,7 +16,8 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from . import animation, figures, losses, metrics, page, priors
-from .data import ImageData, Images, as_float
+from .batches import ImageData
+from .data import Images, as_float
 from .history import History
 from .module import VAE
 

@@ -22,7 +22,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor
 
 from . import smoke
-from .data import ImageData
+from .batches import ImageData
 from .module import VAE
 from .reports import Report
 

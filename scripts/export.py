@@ -19,7 +19,7 @@ import typing as t
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from model import data, export, preparation, priors, release
+from model import data, export, priors, release
 from model.networks import Decoder
 
 
@@ -76,6 +76,9 @@ def from_checkpoint(args: argparse.Namespace) -> release.Release:
     if args.prior == "mixture":
         prior = priors.fit_gaussian_mixture(codes, args.axes, args.components)
     card = {"source": "MNIST", "images": len(images)}
+    # Not needed for released weights, with which `make run` starts on a machine that has nothing for training.
+    from model import preparation
+
     if (folder / preparation.CARD).is_file():
         card = json.loads((folder / preparation.CARD).read_text(encoding="utf-8"))
     facts = {

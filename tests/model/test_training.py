@@ -6,7 +6,7 @@ import types
 import pytest
 import torch
 
-from model import data, release, training
+from model import batches, data, release, training
 from model.losses import LossConfig
 from model.module import VAE
 from model.optimizers import OptimizerConfig
@@ -169,7 +169,7 @@ def test_balance_draws_small_folders_as_often_as_large_ones(prepared: pathlib.Pa
 
 
 def sampled(images: data.Images, epoch: int) -> list[int]:
-    sampler = data.BalancedSampler(images, 1.0, 1, 0, seed=0)
+    sampler = batches.BalancedSampler(images, 1.0, 1, 0, seed=0)
     sampler.set_epoch(epoch)
     assert list(sampler) == list(sampler)
     return list(sampler)
