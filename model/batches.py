@@ -1,4 +1,4 @@
-"""The order of images and the batches that training takes from them; apart from `model.data`, which needs no Lightning."""
+"""Batches of prepared images, and their order; apart from `model.data`, which needs no Lightning."""
 
 import collections
 import pathlib

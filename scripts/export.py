@@ -75,10 +75,10 @@ def from_checkpoint(args: argparse.Namespace) -> release.Release:
     prior: priors.Prior = priors.StandardNormal(network.latent_dim)
     if args.prior == "mixture":
         prior = priors.fit_gaussian_mixture(codes, args.axes, args.components)
-    card = {"source": "MNIST", "images": len(images)}
-    # Not needed for released weights, with which `make run` starts on a machine that has nothing for training.
+    # Not for released weights: `make run` exports those on a machine that has nothing for training.
     from model import preparation
 
+    card = {"source": "MNIST", "images": len(images)}
     if (folder / preparation.CARD).is_file():
         card = json.loads((folder / preparation.CARD).read_text(encoding="utf-8"))
     facts = {

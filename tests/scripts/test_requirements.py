@@ -1,0 +1,83 @@
+"""The commands that `make run`, `make package` and `make deploy` call need nothing beyond requirements.txt."""
+
+import importlib.metadata
+import pathlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+WEIGHTS = ROOT / "model" / "pretrained" / "carvae.safetensors"
+
+#: Run a script as if some packages were not installed.
+WITHOUT = """
+import runpy, sys
+missing, script, *sys.argv[1:] = sys.argv[1:]
+sys.modules.update(dict.fromkeys(missing.split(",")))
+sys.argv[0] = script
+runpy.run_path(script, run_name="__main__")
+"""
+
+
+def normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def required(file: pathlib.Path) -> Iterator[str]:
+    for line in file.read_text().splitlines():
+        if line.startswith("-r "):
+            yield from required(file.with_name(line[3:].strip()))
+        elif name := re.match(r"[A-Za-z0-9][\w.-]*", line):
+            yield name[0]
+
+
+def with_dependencies(names: Iterator[str]) -> set[str]:
+    found: set[str] = set()
+    waiting = [normalised(name) for name in names]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        try:
+            lines = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:  # of another platform
+            continue
+        waiting += [normalised(re.match(r"[\w.-]+", line)[0]) for line in lines if "extra ==" not in line]
+    return found
+
+
+@pytest.fixture(scope="module")
+def missing() -> list[str]:
+    """Importable names that only requirements-train.txt and requirements-dev.txt bring."""
+    installed = with_dependencies(required(ROOT / "requirements.txt"))
+    return [
+        name
+        for name, owners in importlib.metadata.packages_distributions().items()
+        if not installed & {normalised(owner) for owner in owners} and name not in ("pip", "setuptools")
+    ]
+
+
+def run(missing: list[str], script: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
+    line = [sys.executable, "-c", WITHOUT, ",".join(missing), str(ROOT / "scripts" / script), *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
+def test_training_packages_are_told_from_the_servers(missing: list[str]) -> None:
+    assert {"lightning", "torchvision", "matplotlib", "pytest"} <= set(missing)
+    assert not {"torch", "flask", "numpy", "onnx", "waitress"} & set(missing)
+
+
+def test_released_weights_become_a_bundle(missing: list[str], tmp_path: pathlib.Path) -> None:
+    result = run(missing, "export.py", WEIGHTS, tmp_path / "bundle")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "bundle" / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize("script", ["serve.py", "package.py", "publish.py", "deploy.py", "deploy_site.py"])
+def test_the_command_starts(missing: list[str], script: str) -> None:
+    result = run(missing, script, "--help")
+    assert result.returncode == 0, result.stderr
