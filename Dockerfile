@@ -5,10 +5,10 @@
 FROM public.ecr.aws/lambda/python:3.13
 
 ARG PIP_EXTRA_INDEX_URL=""
-COPY requirements-function.txt requirements-torchscript.txt ./
+COPY deploy/requirements-torchscript.lock requirements-torchscript.txt ./
 # By its label, or the default index's CUDA build of several GB under the same number is taken.
-RUN sed -n 's/^\(torch==.*\)$/\1+cpu/p' requirements-torchscript.txt > cpu.txt \
- && pip install --no-cache-dir -r requirements-function.txt -r requirements-torchscript.txt -c cpu.txt
+RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements-torchscript.lock \
+ && pip install --no-cache-dir "$(grep '^torch==' requirements-torchscript.txt)+cpu"
 COPY handler handler
 COPY static/openapi.json static/openapi.json
 

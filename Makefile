@@ -3,6 +3,7 @@
 # make evaluate DATA=   the README's tables, from your photographs
 # make deploy everything on AWS (STAGE=, ENGINE=, BUNDLE=, PARAMS=); make package builds its function alone
 # make fuzz, make load, make faults, make audit   see docs/reliability.md
+# make lock   pins and hashes of what the function is made of, after a change of requirements-{function,onnx,torchscript}.txt
 # make bench  every figure of docs/performance.md anew, in about 20 minutes of a quiet machine
 # make bench-check        the same beside, and which ratios fell against the committed ones
 # make remove STAGE=dev   all of that off AWS again, the published models, too
@@ -15,7 +16,12 @@ BUNDLE ?= build/bundle
 BIN := .venv/bin
 WEIGHTS := model/pretrained/carvae.safetensors
 
-.PHONY: run test check evaluate bench bench-check fuzz load faults audit package deploy remove stage-is-given clean
+# flatbuffers and protobuf are for ONNX Runtime's tools.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-annotate \
+  --custom-compile-command 'make lock' --no-emit-package flatbuffers --no-emit-package protobuf \
+  - --output-file
+
+.PHONY: run test check evaluate bench bench-check fuzz load faults audit lock package deploy remove stage-is-given clean
 
 run: .venv/run.stamp $(BUNDLE)/manifest.json
 	@exec $(BIN)/python scripts/serve.py --bundle $(BUNDLE) --port $(PORT)
@@ -47,6 +53,13 @@ bench-check: .venv/dev.stamp build/peers.stamp $(BUNDLE)/manifest.json
 evaluate: .venv/dev.stamp $(BUNDLE)/manifest.json
 	@test -n "$(DATA)" || { echo "make: which photographs? DATA=folder, with a splits.csv" >&2; exit 1; }
 	@$(BIN)/python scripts/evaluate.py --bundle $(BUNDLE) --data "$(DATA)" --split test
+
+# Anew after a change of what the function requires. PyTorch is left out: its CPU builds are on an index of their own.
+lock: .venv/run.stamp
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
+	@cat requirements-function.txt requirements-onnx.txt | $(LOCK) deploy/requirements-onnx.lock
+	@{ cat requirements-function.txt; grep -v '^torch' requirements-torchscript.txt; echo typing-extensions; } \
+	  | $(LOCK) deploy/requirements-torchscript.lock
 
 package: .venv/run.stamp
 	@$(BIN)/python scripts/package.py --engine $(ENGINE) --python $(RUNTIME)

@@ -71,29 +71,35 @@ def fetched(engine: str, python: str, folder: pathlib.Path) -> Files:
     Raises
     ------
     Failure
-        If pip is offered no such wheel.
+        If pip is offered no such wheel, or one that is not what the lock file says.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-    command += ["--target", str(folder / "site"), "--only-binary=:all:", "--python-version", python]
-    command += ["--implementation", "cp", *(f"--platform={platform}" for platform in PLATFORMS)]
-    for path in requirements(engine):
-        command += ["-r", str(path)]
+    _pip(engine, python, folder, "--require-hashes", "-r", str(ROOT / "deploy" / f"requirements-{engine}.lock"))
     if engine == "torchscript":
         # The default index offers a CUDA build of several GB under the same number; only a CPU build has this label.
         pin = next(line for line in requirements(engine)[1].read_text().splitlines() if line.startswith("torch=="))
-        (folder / "cpu.txt").write_text(f"{pin}+cpu\n")
-        command += ["-c", str(folder / "cpu.txt")]
+        _pip(engine, python, folder, f"{pin}+cpu")
+    paths = sorted(path for path in (folder / "site").rglob("*") if path.is_file())
+    files = {path.relative_to(folder / "site").as_posix(): path for path in paths}
+    # The console scripts that --target puts there, beside packages' own bin folders.
+    return {path: file for path, file in files.items() if not path.startswith("bin/")}
+
+
+def _pip(engine: str, python: str, folder: pathlib.Path, *what: str) -> None:
+    """Install wheels for Lambda; the lock names every one that is needed, so nothing is added to them."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    command += ["--target", str(folder / "site"), "--no-deps", "--only-binary=:all:", "--python-version", python]
+    command += ["--implementation", "cp", *(f"--platform={platform}" for platform in PLATFORMS), *what]
     result = subprocess.run(command, check=False, capture_output=True, text=True)
     if result.returncode:
         errors = [line for line in result.stderr.splitlines() if line.startswith("ERROR: ")]
         reason = "\n".join(line.removeprefix("ERROR: ")[:300] for line in errors) or result.stderr.strip()[-600:]
+        if "DO NOT MATCH THE HASHES" in result.stderr:
+            raise Failure(
+                f"pip was offered a package other than the one in the lock file:\n{result.stderr.strip()[-600:]}"
+            )
         raise Failure(f"pip found no wheels for Python {python} on x86-64 Linux:\n{reason}\n{_advice(engine, python)}")
-    paths = sorted(path for path in (folder / "site").rglob("*") if path.is_file())
-    files = {path.relative_to(folder / "site").as_posix(): path for path in paths}
-    # The console scripts that --target puts there, beside packages' own bin folders.
-    return {path: file for path, file in files.items() if not path.startswith("bin/") and not _is_unused(path)}
 
 
 def _advice(engine: str, python: str) -> str:
@@ -107,8 +113,3 @@ def _advice(engine: str, python: str) -> str:
 
 def _plain(name: str) -> str:
     return re.sub("[-_.]+", "-", name).lower()
-
-
-def _is_unused(path: str) -> bool:
-    top = path.partition("/")[0]
-    return _plain(re.sub(r"-[0-9][^-]*\.dist-info$", "", top)) in UNUSED or top in ("_distutils_hack", "pkg_resources")

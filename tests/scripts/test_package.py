@@ -14,7 +14,8 @@ import pytest
 
 from scripts.lib import Failure, archive, collect, thin
 
-SCRIPT = Path(__file__).parent.parent.parent / "scripts" / "package.py"
+ROOT = Path(__file__).parent.parent.parent
+SCRIPT = ROOT / "scripts" / "package.py"
 MB = 1_000_000
 
 
@@ -93,6 +94,32 @@ def test_without_wheels_for_lambda_it_says_what_to_do(tmp_path: Path, engine: st
     assert result.returncode == 1
     assert "pip found no wheels for Python 3.13" in result.stderr
     assert "PIP_FIND_LINKS" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("engine", ["torchscript", "onnx"])
+def test_the_lock_has_what_the_requirements_pin_and_hashes_of_it(engine: str) -> None:
+    lock = (ROOT / "deploy" / f"requirements-{engine}.lock").read_text()
+    locked = dict(re.findall(r"^(\S+)==(\S+) \\\n    --hash=sha256:", lock, re.MULTILINE))
+    assert len(locked) == lock.count("==")
+    wanted = [line for path in collect.requirements(engine) for line in path.read_text().splitlines() if "==" in line]
+    pins = {name.replace(".", "-"): version for name, version in (line.split("==") for line in wanted)}
+    pins.pop("torch", None)  # its CPU builds are on an index of their own
+    assert pins.items() <= locked.items()
+
+
+def test_a_package_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "blinker-1.9.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("blinker/__init__.py", "")
+        wheel.writestr("blinker-1.9.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: blinker\nVersion: 1.9.0\n")
+        wheel.writestr(
+            "blinker-1.9.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path), "PIP_CONFIG_FILE": os.devnull}
+    result = run("--engine", "onnx", "--python", "3.13", "--out", tmp_path / "out", **offline)
+    assert result.returncode == 1
+    assert "other than the one in the lock file" in result.stderr
+    assert "blinker" in result.stderr
     assert "Traceback" not in result.stderr
 
 
