@@ -11,7 +11,7 @@ from .errors import Problem
 from .settings import Settings
 
 #: Requests that wait for their turn; one more is refused at once.
-WAITING = 16
+WAITING = 32
 
 #: Seconds that one waits before it is refused, too.
 PATIENCE_S = 5.0

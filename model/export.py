@@ -119,7 +119,12 @@ def write_onnx(name: str, module: nn.Module, shape: tuple[int, ...], path: pathl
         output_names=list(results),
         dynamic_axes={key: {0: "N"} for key in (argument, *results)},
     )
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    # What depends on no input is worked out here rather than at every start.
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(path)
+    onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     for batch in BATCHES:
         example = _example(name, shape, batch)
         try:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from . import data, priors
+from .flow import Flow, FlowConfig
 from .networks import Decoder, Encoder, NetworkConfig
 
 #: Bytes of a released file: it lives in the repository.
@@ -57,6 +58,23 @@ def load_checkpoint(path: pathlib.Path) -> tuple[NetworkConfig, Encoder, Decoder
     facts = {"epoch": checkpoint["epoch"], "step": checkpoint["global_step"], "hyperparameters": hyperparameters}
     facts["data"] = checkpoint.get("datamodule_hyper_parameters", {})
     return network, encoder.eval(), decoder.eval(), facts
+
+
+def load_flow(path: pathlib.Path) -> Flow:
+    """A flow with its averaged weights from a checkpoint of scripts/train_prior.py.
+
+    Raises
+    ------
+    ValueError
+        The file is no such checkpoint.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        flow = Flow(FlowConfig(**checkpoint["hyper_parameters"]["flow"]))
+        flow.load_state_dict(_below("flow.", checkpoint["state_dict"]))
+    except (OSError, EOFError, KeyError, RuntimeError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        raise ValueError(f"{path}: not a checkpoint of a flow ({error})") from error
+    return flow.eval()
 
 
 def network_config(values: dict[str, t.Any]) -> NetworkConfig:
@@ -127,6 +145,8 @@ def _below(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _describe(prior: priors.Prior) -> dict[str, t.Any]:
+    if isinstance(prior, Flow):
+        return {"kind": "flow", "config": dataclasses.asdict(prior.config)}
     if isinstance(prior, priors.GaussianMixture):
         components, axes = prior.means.shape
         return {"kind": "gaussian mixture", "latent_dim": len(prior.origin), "axes": axes, "components": components}
@@ -134,7 +154,8 @@ def _describe(prior: priors.Prior) -> dict[str, t.Any]:
 
 
 def _build_prior(description: dict[str, t.Any]) -> priors.Prior:
-    kinds: dict[str, type[priors.Prior]] = {
+    kinds: dict[str, t.Callable[..., priors.Prior]] = {
+        "flow": lambda config: Flow(FlowConfig(**config)),
         "gaussian mixture": priors.GaussianMixture,
         "standard normal": priors.StandardNormal,
     }

@@ -120,18 +120,24 @@ class RecipeCLI(LightningCLI):
 
     def fit(self) -> None:
         """Train, from the last checkpoint if the command line says so."""
-        # Batches are one slice of an array in memory: worker processes would only add copies.
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        # The table of layers counts 4 bytes a weight under bf16, which is what they take: they are kept in float32.
-        warnings.filterwarnings("ignore", message="Precision bf16-mixed is not supported by the model summary.*")
-        # Which is what resuming means; anything else there was refused above.
-        warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty.*")
-        # Lightning's own use of a deprecated torch call.
-        warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*", category=FutureWarning)
+        quiet()
         if self.config.start_from and not self.config.resume:
             self.model.start_from(pathlib.Path(self.config.start_from))
         resume = self.out / "checkpoints" / "last.ckpt" if self.config.resume else None
         self.trainer.fit(self.model, self.datamodule, ckpt_path=resume, weights_only=True)
+
+
+def quiet() -> None:
+    """Keep back warnings and advertisements that ask for nothing; progress and errors come another way."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    # Batches are one slice of an array in memory: worker processes would only add copies.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # The table of layers counts 4 bytes a weight under bf16, which is what they take: they are kept in float32.
+    warnings.filterwarnings("ignore", message="Precision bf16-mixed is not supported by the model summary.*")
+    # Which is what resuming means; anything else there was refused above.
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty.*")
+    # Lightning's own use of a deprecated torch call.
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*", category=FutureWarning)
 
 
 def train(args: t.Sequence[str]) -> RecipeCLI:
@@ -145,8 +151,6 @@ def train(args: t.Sequence[str]) -> RecipeCLI:
         The recipe has an unknown key or a value of the wrong type (message on standard error).
     """
     torch.set_float32_matmul_precision("high")
-    # Its advice and advertisements; progress and errors come another way.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     cli = RecipeCLI(args)
     cli.fit()
     return cli

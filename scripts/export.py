@@ -2,8 +2,10 @@
 
     python scripts/export.py model/pretrained/carvae.safetensors build/bundle
     python scripts/export.py runs/carvae/checkpoints/last.ckpt build/bundle --release build/carvae.safetensors
+    python scripts/export.py build/carvae.safetensors build/bundle --prior runs/prior/last.ckpt --axes 120 --texture 0.3
 
-From a checkpoint, the prior is fitted first, to the codes of the training images (--data, if they have moved).
+From a checkpoint, a mixture is fitted as the prior first, to the codes of the training images (--data, if they have
+moved). A flow that scripts/train_prior.py has trained takes the place of either's prior.
 """
 
 import argparse
@@ -30,20 +32,26 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     parser.add_argument("weights", type=pathlib.Path, metavar="CHECKPOINT", help=".ckpt or .safetensors file")
     parser.add_argument("out", type=pathlib.Path, metavar="OUT", help="bundle folder to write")
     parser.add_argument("--data", type=pathlib.Path, help="prepared data to fit the prior to")
-    parser.add_argument("--prior", choices=("mixture", "normal"), default="mixture", help="(%(default)s)")
-    parser.add_argument("--axes", type=int, help="principal axes of the mixture (at most 160)")
+    parser.add_argument(
+        "--prior", metavar="KIND", help="mixture, normal, or a flow's checkpoint (what the weights have)"
+    )
+    parser.add_argument("--axes", type=int, help="principal axes of a mixture (at most 160), wide ones of a flow (120)")
     parser.add_argument("--components", type=int, help="Gaussians in the mixture (at most 24)")
+    parser.add_argument("--texture", type=float, default=0.3, help="noise on a flow's other axes (%(default)s)")
     parser.add_argument("--sharpen", type=float, help="unsharp mask inside the decoder (the recipe's network.sharpen)")
     parser.add_argument("--directions", nargs="+", metavar="NAME", help="names of the principal directions, in order")
     parser.add_argument("--release", type=pathlib.Path, help="write the released weights to this file, too")
     args = parser.parse_args(arguments)
     try:
-        if args.weights.suffix == ".ckpt":
-            model = from_checkpoint(args)
-            if args.release:
-                release.save(model, args.release)
-        else:
-            model = release.load(args.weights)
+        model = from_checkpoint(args) if args.weights.suffix == ".ckpt" else release.load(args.weights)
+        if args.prior == "normal":
+            model.prior = priors.StandardNormal(model.network.latent_dim)
+        elif args.prior not in (None, "mixture"):
+            model.prior = flow_prior(args)
+        elif args.prior and args.weights.suffix != ".ckpt":
+            raise ValueError("--prior mixture: fitted to a training checkpoint only; released weights have their prior")
+        if args.release:
+            release.save(model, args.release)
         metrics = args.weights.with_suffix(".metrics.json")
         if metrics.is_file():
             model.facts["metrics"] = json.loads(metrics.read_text(encoding="utf-8"))
@@ -71,9 +79,9 @@ def from_checkpoint(args: argparse.Namespace) -> release.Release:
     images = data.open_split(folder, "train")
     # Mirrored images too, where training mirrored them.
     codes = release.encode_all(encoder, images, training["data"].get("flip", True))
-    print(f"fitting the prior to {len(codes)} codes", file=sys.stderr)
     prior: priors.Prior = priors.StandardNormal(network.latent_dim)
-    if args.prior == "mixture":
+    if args.prior in (None, "mixture"):
+        print(f"fitting the prior to {len(codes)} codes", file=sys.stderr)
         prior = priors.fit_gaussian_mixture(codes, args.axes, args.components)
     # Not for released weights: `make run` exports those on a machine that has nothing for training.
     from model import preparation
@@ -91,6 +99,13 @@ def from_checkpoint(args: argparse.Namespace) -> release.Release:
         "directions": priors.principal_directions(codes, names=args.directions or ()),
     }
     return release.Release(network, encoder, decoder, prior, facts)
+
+
+def flow_prior(args: argparse.Namespace) -> priors.Prior:
+    """The flow of a checkpoint, its noise as the arguments say."""
+    flow = release.load_flow(pathlib.Path(args.prior))
+    flow.calm(120 if args.axes is None else args.axes, args.texture)
+    return flow
 
 
 def git_commit() -> str | None:

@@ -30,11 +30,16 @@ def names(function_zip: t.Callable[[str], Path]) -> list[str]:
         return built.namelist()
 
 
-def test_the_torchscript_function_is_within_its_sizes(function_zip: t.Callable[[str], Path]) -> None:
-    facts = json.loads(function_zip("torchscript").with_name("function.json").read_text())
-    assert facts["zip"] <= 150 * MB
-    assert facts["unzipped"] <= 250 * MB
-    assert facts["tmp"] <= 450 * MB
+@pytest.mark.parametrize(
+    ("engine", "packed", "unzipped", "tmp"), [("torchscript", 150, 250, 450), ("onnx", 60, 150, 0)]
+)
+def test_the_function_is_within_its_sizes(
+    function_zip: t.Callable[[str], Path], engine: str, packed: int, unzipped: int, tmp: int
+) -> None:
+    facts = json.loads(function_zip(engine).with_name("function.json").read_text())
+    assert facts["zip"] <= packed * MB
+    assert facts["unzipped"] <= unzipped * MB
+    assert facts["tmp"] <= tmp * MB
 
 
 def test_the_function_has_the_serving_side_only(names: list[str]) -> None:
