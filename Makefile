@@ -4,7 +4,7 @@
 # make deploy everything on AWS (STAGE=, ENGINE=, BUNDLE=, PARAMS=); make package builds its function alone
 # make fuzz, make load, make faults, make audit   see docs/reliability.md
 # make lock   pins and hashes of what the function is made of, after a change of requirements-{function,onnx,torchscript}.txt
-# make bench  every figure of docs/performance.md anew, in about 20 minutes of a quiet machine
+# make bench  every figure of docs/performance.md anew, in half an hour of a quiet machine
 # make bench-check        the same beside, and which ratios fell against the committed ones
 # make remove STAGE=dev   all of that off AWS again, the published models, too
 PYTHON ?= python3

@@ -5,11 +5,14 @@
 Each function runs under AWS's runtime client on read-only code with an empty /tmp, and takes turns with the others:
 ours as packaged, its model fetched from a stand-in for S3; (a) the same app packaged as the originals were: whole
 wheels in a deflated zip that Python unpacks into /tmp, the model fetched and loaded at the first call; (b) the same app
-on the packages as pip installed them, the model on disk. The files are in the system's cache for all of them.
+on the packages as pip installed them, the model on disk. The files are in the system's cache for all of them. Beside
+that, unpacking PyTorch's libraries against importing torch as pip installed it.
 """
 
 import json
+import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.lib import command, figures, functions, machine, payload, plots
 from benchmarks.lib.figures import Figure
+from scripts.lib import Failure
 from tests.e2e import lambda_runtime
 
 ONNX, TORCHSCRIPT = "ONNX, packaged", "TorchScript, packaged"
@@ -38,6 +42,7 @@ def measure(bundle: pathlib.Path, quick: bool) -> Sequence[Figure]:
             INSTALLED: functions.installed("torchscript", work / "installed"),
         }
         sizes = _sizes()
+        unpacking = _unpacking(built[TORCHSCRIPT].code, 1 if quick else ROUNDS)
         client = lambda_runtime.copy_client(work / "client")
         times: dict[str, list[float]] = {name: [] for name in built}
         with functions.s3(bundle) as bucket:
@@ -47,7 +52,7 @@ def measure(bundle: pathlib.Path, quick: bool) -> Sequence[Figure]:
                     if quick or number:  # the first round brings the files into the system's cache
                         times[name].append(seconds)
                         print(f"{name}: {seconds:.2f} s", file=sys.stderr, flush=True)
-    return [*sizes, *_figures(times)]
+    return [*sizes, *_figures(times), *unpacking]
 
 
 def first_answer(function: functions.Function, client: pathlib.Path, bundle: pathlib.Path, bucket: str) -> float:
@@ -60,6 +65,43 @@ def first_answer(function: functions.Function, client: pathlib.Path, bundle: pat
         while api.invoke(event)["statusCode"] != 200:  # a gateway's client would ask again, too
             pass
         return time.perf_counter() - begun
+
+
+_UNPACK = """
+import json, sys, time
+from handler import unpack
+index = json.loads((unpack.PACKED / "index.json").read_text())
+begun = time.perf_counter()
+unpack.unpack_libraries(unpack.PACKED, index)
+print(time.perf_counter() - begun)
+"""
+_IMPORT = "import time; begun = time.perf_counter(); import torch; print(time.perf_counter() - begun)"
+
+
+def _unpacking(code: pathlib.Path, rounds: int) -> list[Figure]:
+    """Seconds to unpack the libraries of a function in `code`, and to import torch, in turn; the first is left out."""
+    unpacked, imported = [], []
+    for _ in range(rounds + 1):
+        with tempfile.TemporaryDirectory() as tmp:
+            here = {"PATH": os.environ["PATH"], "PYTHONPATH": str(code), "TMPDIR": tmp}
+            unpacked.append(_seconds("-S", "-c", _UNPACK, environment=here))
+        imported.append(_seconds("-c", _IMPORT, environment=dict(os.environ)))
+    return [
+        figures.median("unpacking PyTorch's libraries", unpacked[1:], "s"),
+        figures.median("import torch, installed", imported[1:], "s"),
+        figures.ratio("unpacking / import torch", unpacked[1:], imported[1:], "lower", 0.8),
+    ]
+
+
+def _seconds(*arguments: str, environment: dict[str, str]) -> float:
+    pinned = f"import os, sys; os.sched_setaffinity(0, {{{machine.core()}}}); os.execv(sys.argv[1], sys.argv[1:])"
+    line = [sys.executable, "-c", pinned, sys.executable, *arguments]
+    result = subprocess.run(  # noqa: S603
+        line, env=environment | machine.one_core(), capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        raise Failure(f"{arguments[-1]!r} failed: {result.stderr.strip()[-300:]}")
+    return float(result.stdout)
 
 
 def _sizes() -> list[Figure]:
@@ -84,7 +126,8 @@ def _figures(times: dict[str, list[float]]) -> list[Figure]:
 
 def draw(measured: Sequence[Figure], path: pathlib.Path) -> None:
     """Bars of the seconds."""
-    values = {figure.name: figure.value for figure in measured if figure.unit == "s"}
+    starts = (ONNX, TORCHSCRIPT, ORIGINALS, INSTALLED)
+    values = {figure.name: figure.value for figure in measured if figure.name in starts}
     plots.bars(values, (ONNX, TORCHSCRIPT), "Cold start to the first reconstruction, one core", "seconds", path)
 
 

@@ -176,17 +176,19 @@ def rate(done: Sequence[float], begun: float, end: float) -> float:
 
 def _figures(rates: dict[tuple[str, int], list[float]]) -> list[Figure]:
     rows = [figures.median(f"{name}, {clients} clients", values, "/s") for (name, clients), values in rates.items()]
+    peers = [name for name in SERVERS if name.startswith(("LitServe", "BentoML"))]
+    default = [name for name in peers if name.endswith("1 worker")]
     for clients in CLIENTS:
-        peers = [name for name in SERVERS if name.startswith(("LitServe", "BentoML"))]
-        best = max(peers, key=lambda name: statistics.median(rates[name, clients]))
+        best, best_default = (
+            max(names, key=lambda name: statistics.median(rates[name, clients])) for names in (peers, default)
+        )
+        others = {"best peer": best, "best peer of one worker": best_default, "plain Flask": "Flask, plain"}
         for engine, target in (("TorchScript", 1.5), ("ONNX", 2.5)):
             ours = rates[f"ours, {engine}", clients]
-            goal = target if clients == 8 else None
-            rows.append(
-                figures.ratio(f"{engine} / best peer, {clients} clients", ours, rates[best, clients], "higher", goal)
-            )
-            flask = rates["Flask, plain", clients]
-            rows.append(figures.ratio(f"{engine} / plain Flask, {clients} clients", ours, flask, "higher"))
+            for other, name in others.items():
+                goal = target if clients == 8 and other == "best peer" else None
+                title = f"{engine} / {other}, {clients} clients"
+                rows.append(figures.ratio(title, ours, rates[name, clients], "higher", goal))
     return rows
 
 

@@ -26,7 +26,7 @@ from benchmarks.lib.figures import Figure
 from scripts.lib import Failure
 
 ENGINES = {"onnx": "ONNX", "torchscript": "TorchScript"}
-ROUNDS, REPEATS = 5, 100
+ROUNDS, REPEATS = 5, 60
 
 
 def measure(bundle: pathlib.Path, quick: bool) -> Sequence[Figure]:

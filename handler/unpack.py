@@ -35,6 +35,13 @@ def load_libraries(packed: Path = PACKED) -> None:
     if not packed.is_dir():
         return
     index = json.loads((packed / "index.json").read_text())
+    folder = unpack_libraries(packed, index)
+    for name in index["load"]:
+        ctypes.CDLL(str(folder / name if name in index["packed"] else packed.parent / "torch/lib" / name))
+
+
+def unpack_libraries(packed: Path, index: dict[str, t.Any]) -> Path:
+    """Unpack what `index` lists and an earlier start has not; the folder that it is in then."""
     folder = _own_folder(index["key"])
     # Held until all is there, let go by the system if we are killed: a second start waits instead of unpacking too,
     # for which the disk has no room.
@@ -42,8 +49,7 @@ def load_libraries(packed: Path = PACKED) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for name, pieces in index["packed"].items():
             _unpack(packed / f"{name}.zst", folder / name, pieces)
-    for name in index["load"]:
-        ctypes.CDLL(str(folder / name if name in index["packed"] else packed.parent / "torch/lib" / name))
+    return folder
 
 
 def _own_folder(key: str) -> Path:

@@ -41,6 +41,7 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=_port, default=8000, help="port, 0 for any free one (%(default)s)")
     args = parser.parse_args()
+    local_server.bound_heaps()
     logging.basicConfig(level=logging.WARNING)
     logs.install()
     # Its remark on every request that waits says no more than /health does.

@@ -1,6 +1,7 @@
 """The local server in a process of its own, watched from outside: is it alive, what does it cost."""
 
 import contextlib
+import gzip
 import http.client
 import json
 import os
@@ -110,6 +111,8 @@ class Server:
                 headers = {name.lower(): value for name, value in answer.getheaders()}
         except (OSError, http.client.HTTPException) as error:
             return Answer(0, {}, repr(error).encode(), time.perf_counter() - started)
+        if headers.get("content-encoding") == "gzip":
+            body = gzip.decompress(body)
         return Answer(answer.status, headers, body, time.perf_counter() - started)
 
     def get(self, path: str, accept: str = "application/json") -> Answer:

@@ -55,6 +55,15 @@ def test_photographs_become_a_scored_bundle(tmp_path: pathlib.Path, capsys: pyte
     assert one["recipe"] == two["recipe"]
     assert one["data_card"]["splits"]["train"] >= 20
 
+    tiny = ["--epochs", "1", "--width", "16", "--depth", "1", "--variations", "1", "--batch", "8"]
+    flow = ["--data", tmp_path / "data", "--out", tmp_path / "prior"]
+    assert run("train_prior.py", weights, *flow, *tiny) == 0
+    assert run("train_prior.py", weights, *flow, *tiny) == 1  # not over a run that is there
+    assert "add --resume" in capsys.readouterr().err
+    assert run("export.py", weights, tmp_path / "two", "--prior", tmp_path / "prior" / "last.ckpt", "--axes", "8") == 0
+    two = json.loads((tmp_path / "two" / "manifest.json").read_text())
+    assert two["noise_dim"] == two["latent_dim"]
+
     report = tmp_path / "evaluation.json"
     arguments = ["--bundle", tmp_path / "two", "--data", photographs, "--out", report, "--samples", "0"]
     assert run("evaluate.py", *arguments) == 0
@@ -72,6 +81,8 @@ def test_photographs_become_a_scored_bundle(tmp_path: pathlib.Path, capsys: pyte
         ("prepare_data.py", ["nowhere", "out", "--size", "3"], "size: 3"),
         ("export.py", ["nowhere.ckpt", "out"], "nowhere.ckpt"),
         ("export.py", ["nowhere.safetensors", "out"], "nowhere.safetensors"),
+        ("export.py", ["nowhere.safetensors", "out", "--prior", "nowhere.ckpt"], "nowhere.safetensors"),
+        ("train_prior.py", ["nowhere.safetensors", "--data", "nowhere", "--out", "out"], "nowhere.safetensors"),
         ("evaluate.py", ["--bundle", "nowhere", "--data", "nowhere"], "nowhere"),
         ("train.py", ["--recipe", "nowhere.yaml"], "nowhere.yaml"),
     ],
