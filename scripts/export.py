@@ -2,7 +2,7 @@
 
     python scripts/export.py model/pretrained/carvae.safetensors build/bundle
     python scripts/export.py runs/carvae/checkpoints/last.ckpt build/bundle --release build/carvae.safetensors
-    python scripts/export.py build/carvae.safetensors build/bundle --prior runs/prior/last.ckpt --axes 120 --texture 0.3
+    python scripts/export.py build/carvae.safetensors build/bundle --prior runs/prior/last.ckpt --axes 160 --texture 0.4
 
 From a checkpoint, a mixture is fitted as the prior first, to the codes of the training images (--data, if they have
 moved). A flow that scripts/train_prior.py has trained takes the place of either's prior.
@@ -35,9 +35,9 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--prior", metavar="KIND", help="mixture, normal, or a flow's checkpoint (what the weights have)"
     )
-    parser.add_argument("--axes", type=int, help="principal axes of a mixture (at most 160), wide ones of a flow (120)")
+    parser.add_argument("--axes", type=int, help="principal axes of a mixture (at most 160), wide ones of a flow (160)")
     parser.add_argument("--components", type=int, help="Gaussians in the mixture (at most 24)")
-    parser.add_argument("--texture", type=float, default=0.3, help="noise on a flow's other axes (%(default)s)")
+    parser.add_argument("--texture", type=float, default=0.4, help="noise on a flow's other axes (%(default)s)")
     parser.add_argument("--sharpen", type=float, help="unsharp mask inside the decoder (the recipe's network.sharpen)")
     parser.add_argument("--directions", nargs="+", metavar="NAME", help="names of the principal directions, in order")
     parser.add_argument("--release", type=pathlib.Path, help="write the released weights to this file, too")
@@ -104,7 +104,7 @@ def from_checkpoint(args: argparse.Namespace) -> release.Release:
 def flow_prior(args: argparse.Namespace) -> priors.Prior:
     """The flow of a checkpoint, its noise as the arguments say."""
     flow = release.load_flow(pathlib.Path(args.prior))
-    flow.calm(120 if args.axes is None else args.axes, args.texture)
+    flow.calm(160 if args.axes is None else args.axes, args.texture)
     return flow
 
 
