@@ -110,7 +110,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="draws the cases (%(default)s)")
     parser.add_argument("--start", type=int, default=0, metavar="N", help="first case (%(default)s)")
     parser.add_argument("--bundle", type=pathlib.Path, default="build/bundle", help="what is served (%(default)s)")
-    parser.add_argument("--engine", choices=("torchscript", "onnx"), default="torchscript", help="(%(default)s)")
+    parser.add_argument("--engine", choices=("torchscript", "onnx"), default="onnx", help="(%(default)s)")
     parser.add_argument("--out", type=pathlib.Path, default=FOLDER, help="folder for failing cases (%(default)s)")
     parser.add_argument("--replay", type=pathlib.Path, metavar="FILE", help="send this failing case again")
     args = parser.parse_args()

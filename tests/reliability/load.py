@@ -194,7 +194,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=300, help="of load (%(default)g)")
     parser.add_argument("--slow-clients", type=int, default=400, metavar="N", help="(%(default)s)")
     parser.add_argument("--bundle", type=pathlib.Path, default="build/bundle", help="what is served (%(default)s)")
-    parser.add_argument("--engine", choices=("torchscript", "onnx"), default="torchscript", help="(%(default)s)")
+    parser.add_argument("--engine", choices=("torchscript", "onnx"), default="onnx", help="(%(default)s)")
     args = parser.parse_args()
     with Server(args.bundle, args.engine) as server:
         figures, failures = run(server, args.seconds, args.slow_clients)
