@@ -59,7 +59,8 @@ class Loader:
 
     def retry_after(self) -> int:
         """Whole seconds until it is worth asking again, at least 1."""
-        return max(1, math.ceil(self._retry_at - time.monotonic()))
+        # A difference of clock readings may be a hair above the whole seconds that were added.
+        return max(1, math.ceil(self._retry_at - time.monotonic() - 1e-6))
 
     def poke(self) -> None:
         """Start another attempt if the last one failed and its back-off is over."""
