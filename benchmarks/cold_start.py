@@ -68,7 +68,7 @@ def first_answer(function: functions.Function, client: pathlib.Path, bundle: pat
 
 
 _UNPACK = """
-import json, sys, time
+import json, time
 from handler import unpack
 index = json.loads((unpack.PACKED / "index.json").read_text())
 begun = time.perf_counter()
@@ -96,7 +96,7 @@ def _unpacking(code: pathlib.Path, rounds: int) -> list[Figure]:
 def _seconds(*arguments: str, environment: dict[str, str]) -> float:
     pinned = f"import os, sys; os.sched_setaffinity(0, {{{machine.core()}}}); os.execv(sys.argv[1], sys.argv[1:])"
     line = [sys.executable, "-c", pinned, sys.executable, *arguments]
-    result = subprocess.run(  # noqa: S603
+    result = subprocess.run(
         # Not from here, where `handler` is the one of this tree.
         line,
         env=environment | machine.one_core(),

@@ -91,7 +91,7 @@ def finished(run: pathlib.Path, epochs: int) -> bool:
 
 def command(*arguments: str) -> None:
     print("python", *arguments, file=sys.stderr, flush=True)
-    subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True)  # noqa: S603
+    subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True)
 
 
 def write(rows: list[dict[str, t.Any]]) -> None:

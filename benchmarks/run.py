@@ -27,7 +27,7 @@ def main() -> int:
         begun = time.monotonic()
         line = [sys.executable, str(ROOT / "benchmarks" / f"{part}.py"), "--out", str(args.out)]
         line += ["--bundle", str(args.bundle), *(["--quick"] if args.quick else [])]
-        if subprocess.run(line, check=False).returncode:  # noqa: S603
+        if subprocess.run(line, check=False).returncode:
             failed.append(part)
         print(f"{part}: {time.monotonic() - begun:.0f} s", flush=True)
     if failed:

@@ -91,7 +91,7 @@ def running(server: Server, bundle: pathlib.Path) -> Iterator[int]:
     environment = kept | {"CARVAE_BUNDLE": str(bundle), "IMAGE_SIZE": str(size), "OMP_NUM_THREADS": "1"}
     environment |= {"PORT": str(port), "PYTHONPATH": str(ROOT), "BENTOML_DO_NOT_TRACK": "True"} | server.environment
     line = [*server.command, *([str(port)] if server.command[-1] == "--port" else [])]
-    process = subprocess.Popen(  # noqa: S603
+    process = subprocess.Popen(
         line, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:

@@ -71,9 +71,7 @@ def _percentiles(name: str, results: Sequence[t.Any]) -> list[Figure]:
 def _child(engine: str, bundle: pathlib.Path, repeats: int) -> t.Any:
     child = ROOT / "benchmarks" / "lib" / "warm_child.py"
     line = [sys.executable, str(child), engine, str(bundle), str(repeats)]
-    result = subprocess.run(  # noqa: S603
-        line, check=False, capture_output=True, text=True, env=os.environ | machine.one_core()
-    )
+    result = subprocess.run(line, check=False, capture_output=True, text=True, env=os.environ | machine.one_core())
     if result.returncode:
         raise Failure(f"{engine} failed: {result.stderr.strip()}")
     return json.loads(result.stdout)

@@ -85,7 +85,7 @@ def interpolation(
 ) -> Interpolation:
     """Decode the paths between codes ``(N, D)`` and score them."""
     ratios, fades, middles = [], [], []
-    for one, other in zip(start.split(1), end.split(1), strict=True):  # type: ignore[no-untyped-call]
+    for one, other in zip(start.unsqueeze(1).unbind(), end.unsqueeze(1).unbind(), strict=True):
         path = decode(torch.cat([between(one, other, step / STEPS) for step in range(STEPS + 1)]))
         change = path.diff(dim=0).abs().mean((1, 2, 3))
         ratios.append(float(change.max() / change.median().clamp(min=1e-9)))

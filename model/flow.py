@@ -35,6 +35,13 @@ class FlowConfig:
     dropout: float = 0.1
     steps: int = 5
 
+    def __post_init__(self) -> None:
+        for name in ("latent_dim", "width", "depth", "steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: {getattr(self, name)} is not at least 1")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout: {self.dropout} is not within 0 and 1, the latter excluded")
+
 
 def _start_at_zero(layer: nn.Module) -> None:
     for parameter in layer.parameters():
@@ -97,7 +104,7 @@ class Flow(Prior):
 
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
-        self.config, self.noise_dim, self.steps = config, config.latent_dim, config.steps
+        self.config, self.noise_dim = config, config.latent_dim
         self.velocity = Velocity(config)
         self.register_buffer("origin", torch.zeros(config.latent_dim))
         self.register_buffer("axes", torch.eye(config.latent_dim))
@@ -115,7 +122,7 @@ class Flow(Prior):
         self.unit.copy_(variances.mean().sqrt())
 
     @torch.inference_mode()
-    def calm(self, wide: int, texture: float, samples: int = 2000) -> None:
+    def calm(self, wide: int, texture: float) -> None:
         """Give the axes after the first ``wide`` only ``texture`` of their noise.
 
         These hold texture, of which a small model learns the amount but not the order; with little noise it follows
@@ -131,7 +138,7 @@ class Flow(Prior):
             raise ValueError(f"axes: {wide} is not within 0 and {self.noise_dim}")
         if not 0 <= texture <= 1:
             raise ValueError(f"texture: {texture} is not within 0 and 1")
-        noise = torch.randn(samples, self.noise_dim, generator=torch.Generator().manual_seed(0))
+        noise = torch.randn(2000, self.noise_dim, generator=torch.Generator().manual_seed(0))
         self.noise_scale.fill_(1)
         self.place_scale.fill_(1)
         full = self.placed(self(noise)).std(0)
@@ -145,8 +152,8 @@ class Flow(Prior):
 
     def forward(self, noise: Tensor) -> Tensor:
         places = noise * self.noise_scale
-        size = 1.0 / self.steps
-        for step in range(self.steps):
+        size = 1.0 / self.config.steps
+        for step in range(self.config.steps):
             # One time for all rows: exported, everything that depends on it alone is a constant.
             time = torch.full((1, 1), step * size)
             half = places + 0.5 * size * self.velocity(places, time)

@@ -7,15 +7,14 @@ import typing as t
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar, WeightAveraging
-from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
-from . import canvas, data, optimizers, priors
+from . import canvas, data, optimizers, priors, release, runs
 from .data import step_generator
 from .flow import Flow, FlowConfig
 from .optimizers import OptimizerConfig
-from .training import AtomicCheckpointIO, averaging, quiet
+from .training import averaging, quiet
 
 #: The checkpoint that is resumed and exported, in the run's folder.
 LAST = "last.ckpt"
@@ -69,18 +68,13 @@ def batches(codes: priors.Array, size: int, seed: int | None = None) -> DataLoad
     return DataLoader(dataset, size, sampler=sampler, drop_last=len(codes) >= size)
 
 
-@torch.inference_mode()
-def varied_codes(encoder: nn.Module, images: data.Images, seed: int, size: int = 64) -> priors.Array:
+def varied_codes(encoder: nn.Module, images: data.Images, seed: int) -> priors.Array:
     """Codes ``(N, D)`` of the images cut a little closer, some mirrored, in slightly other light and colour.
 
     A few thousand codes are learnt by heart soon; these are as good as new ones.
     """
     generator = torch.Generator().manual_seed(seed)
-    codes = []
-    for start in range(0, len(images), size):
-        pixels = data.as_float(images.__getitems__(list(range(start, min(start + size, len(images))))))
-        codes.append(encoder(_varied(pixels, generator))[0])
-    return t.cast(priors.Array, torch.cat(codes).numpy())
+    return release.encode(encoder, images, lambda pixels: _varied(pixels, generator))
 
 
 def _varied(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -117,13 +111,13 @@ def fit(
         max_epochs=epochs,
         precision="bf16-mixed",
         gradient_clip_val=1.0,
-        logger=CSVLogger(out, name="", version=f"csv_{len(list(out.glob('csv_*'))) + 1}"),
+        logger=runs.csv_logger(out),
         callbacks=[
             ModelCheckpoint(out, LAST.removesuffix(".ckpt"), enable_version_counter=False),
             WeightAveraging(avg_fn=averaging(0.9995), use_buffers=True),
             TQDMProgressBar(refresh_rate=20),
         ],
-        plugins=[AtomicCheckpointIO()],
+        plugins=[runs.AtomicCheckpointIO()],
         log_every_n_steps=1,  # means over epochs are all that is logged
         enable_model_summary=False,
     )

@@ -57,13 +57,7 @@ class VAE(L.LightningModule):
         ValueError
             The file holds no weights of carvae, or those of another network.
         """
-        encoder: torch.nn.Module
-        decoder: torch.nn.Module
-        if weights.suffix == ".ckpt":
-            network, encoder, decoder, _ = release.load_checkpoint(weights)
-        else:
-            released = release.load(weights)
-            network, encoder, decoder = released.network, released.encoder, released.decoder
+        network, encoder, decoder = release.load_networks(weights)
         # The mask has no weights and belongs to export.
         if dataclasses.replace(network, sharpen=self.network.sharpen) != self.network:
             raise ValueError(f"{weights}: weights of another network, {network}; the recipe's is {self.network}")

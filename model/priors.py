@@ -85,6 +85,9 @@ def fit_gaussian_mixture(
         axes = max(1, min(160, codes.shape[1], len(codes) // 3))
     if components is None:
         components = max(1, min(24, len(codes) // (3 * axes)))
+    for name, value in (("axes", axes), ("components", components)):
+        if value < 1:
+            raise ValueError(f"{name}: {value} is not at least 1")
     if len(codes) < 2 * components or min(codes.shape) < axes:
         raise ValueError(f"{len(codes)} codes of {codes.shape[1]} numbers are too few for {components} x {axes} axes")
     pca = PCA(axes, random_state=seed).fit(codes)

@@ -6,6 +6,7 @@ import pathlib
 import pickle
 import typing as t
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
@@ -60,6 +61,20 @@ def load_checkpoint(path: pathlib.Path) -> tuple[NetworkConfig, Encoder, Decoder
     return network, encoder.eval(), decoder.eval(), facts
 
 
+def load_networks(path: pathlib.Path) -> tuple[NetworkConfig, nn.Module, nn.Module]:
+    """Encoder and decoder of a training checkpoint (``.ckpt``) or of released weights (any other name).
+
+    Raises
+    ------
+    ValueError
+        The file holds no weights of carvae.
+    """
+    if path.suffix == ".ckpt":
+        return load_checkpoint(path)[:3]
+    released = load(path)
+    return released.network, released.encoder, released.decoder
+
+
 def load_flow(path: pathlib.Path) -> Flow:
     """A flow with its averaged weights from a checkpoint of scripts/train_prior.py.
 
@@ -84,14 +99,18 @@ def network_config(values: dict[str, t.Any]) -> NetworkConfig:
 
 
 @torch.inference_mode()
-def encode_all(encoder: nn.Module, images: data.Images, flips: bool = True, batch: int = 64) -> priors.Array:
-    """Posterior means of a split, ``(N, D)``; with ``flips`` those of the mirrored images follow, ``(2N, D)``."""
+def encode(encoder: nn.Module, images: data.Images, change: t.Callable[[Tensor], Tensor] | None = None) -> priors.Array:
+    """Posterior means of a split, ``(N, D)``; ``change`` is made to each batch of pixels first."""
     codes = []
-    for flip in (False, True) if flips else (False,):
-        for start in range(0, len(images), batch):
-            pixels = data.as_float(images.__getitems__(list(range(start, min(start + batch, len(images))))))
-            codes.append(encoder(pixels.flip(3) if flip else pixels)[0])
+    for start in range(0, len(images), 64):
+        pixels = data.as_float(images.__getitems__(list(range(start, min(start + 64, len(images))))))
+        codes.append(encoder(change(pixels) if change else pixels)[0])
     return t.cast(priors.Array, torch.cat(codes).numpy())
+
+
+def encode_mirrored(encoder: nn.Module, images: data.Images) -> priors.Array:
+    """Posterior means of a split, those of the mirrored images after them: ``(2N, D)``."""
+    return np.concatenate([encode(encoder, images), encode(encoder, images, lambda pixels: pixels.flip(3))])
 
 
 def save(release: Release, path: pathlib.Path) -> None:

@@ -8,7 +8,6 @@ import warnings
 import lightning as L
 import torch
 from jsonargparse import ActionConfigFile
-from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
@@ -18,24 +17,15 @@ from lightning.pytorch.callbacks import (
     WeightAveraging,
 )
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
-from . import smoke
+from . import runs, smoke
 from .batches import ImageData
 from .module import VAE
 from .reports import Report
 
 RUNS = pathlib.Path("runs")
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Write beside the checkpoint, then rename: killed half-way, the previous checkpoint is intact."""
-
-    def save_checkpoint(self, checkpoint: dict[str, t.Any], path: t.Any, storage_options: t.Any = None) -> None:
-        unfinished = pathlib.Path(f"{path}.unfinished")
-        super().save_checkpoint(checkpoint, unfinished, storage_options)
-        unfinished.replace(path)
 
 
 def averaging(decay: float) -> t.Callable[[Tensor, Tensor, Tensor | int], Tensor]:
@@ -90,10 +80,7 @@ class RecipeCLI(LightningCLI):
         config = self.config
         self.out = pathlib.Path(config.out) if config.out else RUNS / config.name
         last = self.out / "checkpoints" / "last.ckpt"
-        if config.resume and not last.exists():
-            raise ValueError(f"--resume: there is no {last}")
-        if last.exists() and not config.resume:
-            raise ValueError(f"{self.out}: holds a run already; add --resume, or --out with another folder")
+        runs.check(self.out, last, config.resume)
         callbacks: list[Callback] = [
             LearningRateMonitor("step"),
             ModelCheckpoint(self.out / "checkpoints", "best", monitor="val_loss", enable_version_counter=False),
@@ -108,14 +95,9 @@ class RecipeCLI(LightningCLI):
             callbacks.append(WeightAveraging(avg_fn=averaging(config.ema_decay), use_buffers=True))
         if config.early_stopping:
             callbacks.append(EarlyStopping("val_loss", patience=config.early_stopping))
-        attempt = len(list(self.out.glob("csv_*"))) + 1
-        loggers = [
-            # A file an attempt: the logger starts its file anew, and resuming must not lose the history.
-            CSVLogger(self.out, name="", version=f"csv_{attempt}"),
-            TensorBoardLogger(self.out, name="", version="tensorboard"),
-        ]
+        loggers = [runs.csv_logger(self.out), TensorBoardLogger(self.out, name="", version="tensorboard")]
         return super().instantiate_trainer(
-            callbacks=callbacks, logger=loggers, plugins=[AtomicCheckpointIO()], **kwargs
+            callbacks=callbacks, logger=loggers, plugins=[runs.AtomicCheckpointIO()], **kwargs
         )
 
     def fit(self) -> None:

@@ -35,21 +35,23 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--prior", metavar="KIND", help="mixture, normal, or a flow's checkpoint (what the weights have)"
     )
-    parser.add_argument("--axes", type=int, help="principal axes of a mixture (at most 160), wide ones of a flow (160)")
-    parser.add_argument("--components", type=int, help="Gaussians in the mixture (at most 24)")
-    parser.add_argument("--texture", type=float, default=0.4, help="noise on a flow's other axes (%(default)s)")
+    parser.add_argument("--axes", type=int, help="principal axes of a mixture, wide ones of a flow (160 of either)")
+    parser.add_argument("--components", type=int, help="Gaussians in the mixture (24, fewer for few codes)")
+    parser.add_argument("--texture", type=float, help="noise on a flow's other axes (0.4)")
     parser.add_argument("--sharpen", type=float, help="unsharp mask inside the decoder (the recipe's network.sharpen)")
     parser.add_argument("--directions", nargs="+", metavar="NAME", help="names of the principal directions, in order")
     parser.add_argument("--release", type=pathlib.Path, help="write the released weights to this file, too")
     args = parser.parse_args(arguments)
     try:
-        model = from_checkpoint(args) if args.weights.suffix == ".ckpt" else release.load(args.weights)
-        if args.prior == "normal":
-            model.prior = priors.StandardNormal(model.network.latent_dim)
-        elif args.prior not in (None, "mixture"):
-            model.prior = flow_prior(args)
-        elif args.prior and args.weights.suffix != ".ckpt":
-            raise ValueError("--prior mixture: fitted to a training checkpoint only; released weights have their prior")
+        if args.weights.suffix == ".ckpt":
+            model, codes = from_checkpoint(args)
+            model.prior = prior(args, "mixture", model, codes)
+        else:
+            for name in ("data", "sharpen", "directions"):
+                if getattr(args, name) is not None:
+                    raise ValueError(f"--{name}: for a training checkpoint only; {args.weights} has its own")
+            model = release.load(args.weights)
+            model.prior = prior(args, "released", model, None)
         if args.release:
             release.save(model, args.release)
         metrics = args.weights.with_suffix(".metrics.json")
@@ -67,8 +69,8 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     return 0
 
 
-def from_checkpoint(args: argparse.Namespace) -> release.Release:
-    """Networks from the checkpoint, a prior fitted to their codes, and the facts that the manifest repeats."""
+def from_checkpoint(args: argparse.Namespace) -> tuple[release.Release, priors.Array]:
+    """Networks from the checkpoint, the facts that the manifest repeats, and codes of the training images."""
     network, encoder, decoder, training = release.load_checkpoint(args.weights)
     if args.sharpen is not None:
         network = dataclasses.replace(network, sharpen=args.sharpen)
@@ -78,11 +80,7 @@ def from_checkpoint(args: argparse.Namespace) -> release.Release:
     print(f"encoding the training images of {folder}", file=sys.stderr)
     images = data.open_split(folder, "train")
     # Mirrored images too, where training mirrored them.
-    codes = release.encode_all(encoder, images, training["data"].get("flip", True))
-    prior: priors.Prior = priors.StandardNormal(network.latent_dim)
-    if args.prior in (None, "mixture"):
-        print(f"fitting the prior to {len(codes)} codes", file=sys.stderr)
-        prior = priors.fit_gaussian_mixture(codes, args.axes, args.components)
+    codes = (release.encode_mirrored if training["data"].get("flip", True) else release.encode)(encoder, images)
     # Not for released weights: `make run` exports those on a machine that has nothing for training.
     from model import preparation
 
@@ -98,13 +96,31 @@ def from_checkpoint(args: argparse.Namespace) -> release.Release:
         "metrics": {},
         "directions": priors.principal_directions(codes, names=args.directions or ()),
     }
-    return release.Release(network, encoder, decoder, prior, facts)
+    return release.Release(network, encoder, decoder, priors.StandardNormal(network.latent_dim), facts), codes
 
 
-def flow_prior(args: argparse.Namespace) -> priors.Prior:
-    """The flow of a checkpoint, its noise as the arguments say."""
-    flow = release.load_flow(pathlib.Path(args.prior))
-    flow.calm(160 if args.axes is None else args.axes, args.texture)
+def prior(args: argparse.Namespace, default: str, model: release.Release, codes: priors.Array | None) -> priors.Prior:
+    """The prior that the arguments name."""
+    kind = args.prior or default
+    options = {"mixture": ("axes", "components"), "normal": (), "released": ()}.get(kind, ("axes", "texture"))
+    for name in ("axes", "components", "texture"):
+        if getattr(args, name) is not None and name not in options:
+            raise ValueError(f"--{name}: {getattr(args, name)} says nothing about the prior {kind!r}")
+    if kind == "released":
+        return model.prior
+    if kind == "normal":
+        return priors.StandardNormal(model.network.latent_dim)
+    if kind == "mixture":
+        if codes is None:
+            raise ValueError("--prior mixture: fitted to a training checkpoint only; released weights have their prior")
+        print(f"fitting the prior to {len(codes)} codes", file=sys.stderr)
+        return priors.fit_gaussian_mixture(codes, args.axes, args.components)
+    flow = release.load_flow(pathlib.Path(kind))
+    if flow.noise_dim != model.network.latent_dim:
+        raise ValueError(f"{kind}: a flow of {flow.noise_dim} latents; the model has {model.network.latent_dim}")
+    flow.calm(
+        min(160, flow.noise_dim) if args.axes is None else args.axes, 0.4 if args.texture is None else args.texture
+    )
     return flow
 
 

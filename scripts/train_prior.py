@@ -10,7 +10,6 @@ The model's weights stay as they are. Ctrl-C stops, and --resume goes on after t
 import argparse
 import pathlib
 import sys
-import typing as t
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -19,12 +18,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from model import data, flow_training, release
+from model import data, flow_training, release, runs
 from model.flow import FlowConfig
 from model.optimizers import OptimizerConfig
 
 
-def main(arguments: t.Sequence[str] | None = None) -> int:
+def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -38,7 +37,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     parser.add_argument("--batch", type=int, default=512, help="codes a step (%(default)s)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="at its highest (%(default)s)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in OUT")
-    args = parser.parse_args(arguments)
+    args = parser.parse_args()
     try:
         train(args)
     except (ValueError, OSError) as error:
@@ -49,23 +48,19 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
 
 def train(args: argparse.Namespace) -> None:
     """Encode the images, then train on their codes."""
-    last = args.out / flow_training.LAST
-    if args.resume and not last.exists():
-        raise ValueError(f"--resume: there is no {last}")
-    if last.exists() and not args.resume:
-        raise ValueError(f"{args.out}: holds a run already; add --resume, or --out with another folder")
-    if args.weights.suffix == ".ckpt":
-        network, encoder, _, _ = release.load_checkpoint(args.weights)
-    else:
-        released = release.load(args.weights)
-        network, encoder = released.network, released.encoder
+    for name, least in (("epochs", 1), ("batch", 1), ("variations", 0)):
+        if getattr(args, name) < least:
+            raise ValueError(f"--{name}: {getattr(args, name)} is not at least {least}")
+    runs.check(args.out, args.out / flow_training.LAST, args.resume)
+    network, encoder, _ = release.load_networks(args.weights)
+    flow = FlowConfig(network.latent_dim, args.width, args.depth)
+    optimizer = OptimizerConfig("adamw", args.learning_rate, weight_decay=0.02, schedule="one-cycle")
     print(f"encoding the images of {args.data}", file=sys.stderr)
     images = data.open_split(args.data, "train")
-    plain = release.encode_all(encoder, images)
+    plain = release.encode_mirrored(encoder, images)
     varied = [flow_training.varied_codes(encoder, images, seed) for seed in tqdm(range(args.variations), "variations")]
-    validation = release.encode_all(encoder, data.open_split(args.data, "val"))
-    optimizer = OptimizerConfig("adamw", args.learning_rate, weight_decay=0.02, schedule="one-cycle")
-    training = flow_training.FlowTraining(FlowConfig(network.latent_dim, args.width, args.depth), optimizer)
+    validation = release.encode_mirrored(encoder, data.open_split(args.data, "val"))
+    training = flow_training.FlowTraining(flow, optimizer)
     training.flow.standardise(torch.from_numpy(plain))
     codes = np.concatenate([plain, *varied])
     flow_training.fit(training, codes, validation, args.batch, args.epochs, args.out, args.resume)

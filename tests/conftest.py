@@ -26,7 +26,7 @@ hypothesis.settings.load_profile("carvae")
 
 
 #: Files that share the function's build folders or node_modules: one process takes them all.
-BUILDERS = {"test_package", "test_lambda_runtime", "test_aws", "test_offline", "test_template"}
+BUILDERS = {"test_package", "test_lambda_runtime", "test_aws", "test_deploy", "test_offline", "test_template"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups

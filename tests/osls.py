@@ -1,6 +1,5 @@
 """The deployment's programs, from npm."""
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -22,12 +21,9 @@ def install(folder: Path = ROOT) -> Path:
     """The ``node_modules`` that the ``package-lock.json`` in `folder` pins, installed if they aren't there."""
     modules = folder / "node_modules"
     lock, done = (folder / "package-lock.json").read_bytes(), modules / "installed-lock"
-    # Tests run in several processes, and npm begins by removing what is there.
-    with (folder / "package-lock.json").open("rb") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        if not done.exists() or done.read_bytes() != lock:
-            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            result = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True)
-            assert result.returncode == 0, result.stderr
-            done.write_bytes(lock)
+    if not done.exists() or done.read_bytes() != lock:
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        result = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+        done.write_bytes(lock)
     return modules

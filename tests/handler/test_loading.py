@@ -82,6 +82,14 @@ def test_back_off_grows_with_each_failure(start_app: Start, tmp_path: Path, monk
     assert waits == [2, 4, 8, 16, 30, 60, 60, 60, 60]
 
 
+def test_rounding_adds_no_second_to_the_wait(start_app: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 9.8765424
+    assert now + 60 - now > 60
+    monkeypatch.setattr(loading.time, "monotonic", lambda: now)
+    monkeypatch.setattr(loading, "BACK_OFF_S", (60,))
+    assert start_app(tmp_path).extensions["carvae"].retry_after() == 60
+
+
 @pytest.mark.usefixtures("at_once")
 def test_it_recovers_when_the_folder_is_mended(start_app: Start, bundle: Path, tmp_path: Path) -> None:
     client = start_app(tmp_path / "late").test_client()

@@ -32,7 +32,7 @@ with folders.written_whole(pathlib.Path(sys.argv[1])) as work:
 
 CHECKPOINT = """
 import sys, torch
-from model.training import AtomicCheckpointIO
+from model.runs import AtomicCheckpointIO
 print("begins", flush=True)
 for step in range(100):
     AtomicCheckpointIO().save_checkpoint({"step": step, "weights": torch.full((4_000_000,), float(step))}, sys.argv[1])

@@ -1,7 +1,6 @@
 """What the deployment says when something is missing; the whole of it runs in ``tests/e2e/test_aws.py``."""
 
 import os
-import shutil
 import subprocess
 import sys
 import typing as t
@@ -15,16 +14,7 @@ from botocore.stub import Stubber
 from scripts import deploy
 from scripts.lib import Failure
 
-from .. import osls
-
 SCRIPT = Path(__file__).parent.parent.parent / "scripts" / "deploy.py"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def installed() -> None:
-    """What the command would else install itself, beside another process of the tests that does so."""
-    if shutil.which("npm"):
-        osls.install()
 
 
 def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -60,8 +60,33 @@ def test_photographs_become_a_scored_bundle(tmp_path: pathlib.Path, capsys: pyte
     assert run("train_prior.py", weights, *flow, *tiny) == 0
     assert run("train_prior.py", weights, *flow, *tiny) == 1  # not over a run that is there
     assert "add --resume" in capsys.readouterr().err
-    assert run("export.py", weights, tmp_path / "two", "--prior", tmp_path / "prior" / "last.ckpt", "--axes", "8") == 0
+    last = tmp_path / "prior" / "last.ckpt"
+    assert run("export.py", weights, tmp_path / "two", "--prior", last, "--axes", "8") == 0
     two = json.loads((tmp_path / "two" / "manifest.json").read_text())
+
+    other = ["--data", tmp_path / "data", "--out", tmp_path / "other"]
+    for script, arguments, named in [
+        ("train_prior.py", [weights, *other, "--epochs", "0"], "--epochs: 0 is not at least 1"),
+        ("train_prior.py", [weights, *other, "--batch", "-1"], "--batch: -1 is not at least 1"),
+        ("train_prior.py", [weights, *other, "--variations", "-1"], "--variations: -1 is not at least 0"),
+        ("train_prior.py", [weights, *other, "--width", "0"], "width: 0 is not at least 1"),
+        ("train_prior.py", [weights, *other, "--depth", "0"], "depth: 0 is not at least 1"),
+        ("train_prior.py", [weights, *other, "--learning-rate", "nan"], "learning_rate: nan"),
+        ("train_prior.py", [photographs / "splits.csv", *other], "splits.csv: no released weights"),
+        ("export.py", [checkpoint, tmp_path / "three", "--axes", "-1"], "axes: -1 is not at least 1"),
+        ("export.py", [checkpoint, tmp_path / "three", "--axes", "9999"], "are too few for"),
+        ("export.py", [checkpoint, tmp_path / "three", "--texture", "1"], "--texture: 1.0 says nothing"),
+        ("export.py", [weights, tmp_path / "three", "--axes", "8"], "--axes: 8 says nothing"),
+        ("export.py", [weights, tmp_path / "three", "--prior", "mixture"], "--prior mixture"),
+        ("export.py", [weights, tmp_path / "three", "--sharpen", "0.3"], "--sharpen: for a training checkpoint only"),
+        ("export.py", [weights, tmp_path / "three", "--prior", last, "--axes", "9999"], "axes: 9999"),
+        ("export.py", [weights, tmp_path / "three", "--prior", last, "--texture", "2"], "texture: 2.0"),
+        ("export.py", [weights, tmp_path / "three", "--prior", recipe], "carvae.yaml: not a checkpoint of a flow"),
+    ]:
+        assert run(script, *arguments) == 1
+        assert named in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+    assert not (tmp_path / "three").exists()
     assert two["noise_dim"] == two["latent_dim"]
 
     report = tmp_path / "evaluation.json"

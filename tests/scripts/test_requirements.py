@@ -2,12 +2,13 @@
 
 import importlib.metadata
 import pathlib
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 WEIGHTS = ROOT / "model" / "pretrained" / "carvae.safetensors"
@@ -22,31 +23,24 @@ runpy.run_path(script, run_name="__main__")
 """
 
 
-def normalised(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def required(file: pathlib.Path) -> Iterator[str]:
+def required(file: pathlib.Path) -> Iterator[Requirement]:
     for line in file.read_text().splitlines():
         if line.startswith("-r "):
             yield from required(file.with_name(line[3:].strip()))
-        elif name := re.match(r"[A-Za-z0-9][\w.-]*", line):
-            yield name[0]
+        elif line and not line.startswith(("#", "-")):
+            yield Requirement(line.partition(" #")[0])
 
 
-def with_dependencies(names: Iterator[str]) -> set[str]:
+def with_dependencies(requirements: Iterator[Requirement]) -> set[str]:
     found: set[str] = set()
-    waiting = [normalised(name) for name in names]
+    waiting = list(requirements)
     while waiting:
-        name = waiting.pop()
-        if name in found:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if name in found or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
             continue
         found.add(name)
-        try:
-            lines = importlib.metadata.requires(name) or []
-        except importlib.metadata.PackageNotFoundError:  # of another platform
-            continue
-        waiting += [normalised(re.match(r"[\w.-]+", line)[0]) for line in lines if "extra ==" not in line]
+        waiting += map(Requirement, importlib.metadata.requires(name) or [])
     return found
 
 
@@ -57,7 +51,7 @@ def missing() -> list[str]:
     return [
         name
         for name, owners in importlib.metadata.packages_distributions().items()
-        if not installed & {normalised(owner) for owner in owners} and name not in ("pip", "setuptools")
+        if not installed & {canonicalize_name(owner) for owner in owners} and name not in ("pip", "setuptools")
     ]
 
 
