@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 from .priors import Prior
 
+#: Principal axes that make the car; those after them hold texture.
+WIDE = 160
+
 
 @dataclasses.dataclass(frozen=True)
 class FlowConfig:

@@ -3,8 +3,10 @@
 import dataclasses
 import pathlib
 import typing as t
+import zipfile
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar, WeightAveraging
 from torch import Tensor, nn
@@ -16,8 +18,8 @@ from .flow import Flow, FlowConfig
 from .optimizers import OptimizerConfig
 from .training import averaging, quiet
 
-#: The checkpoint that is resumed and exported, in the run's folder.
-LAST = "last.ckpt"
+#: The checkpoint that is resumed and exported, and the codes that it learns, in the run's folder.
+LAST, CODES = "last.ckpt", "codes.npz"
 
 
 class FlowTraining(L.LightningModule):
@@ -44,7 +46,10 @@ class FlowTraining(L.LightningModule):
         return nn.functional.mse_loss(found.float(), ends - starts)
 
     def training_step(self, batch: list[Tensor], batch_index: int) -> Tensor:
-        loss = self.velocity_error(batch[0], step_generator(self.seed, self.global_step, 0))
+        generator = step_generator(self.seed, self.global_step, 0)
+        # Dropout draws from the global generator, whose state a checkpoint doesn't hold.
+        torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
+        loss = self.velocity_error(batch[0], generator)
         self.log("loss", loss, prog_bar=True, on_step=False, on_epoch=True)
         return loss
 
@@ -75,6 +80,30 @@ def varied_codes(encoder: nn.Module, images: data.Images, seed: int) -> priors.A
     """
     generator = torch.Generator().manual_seed(seed)
     return release.encode(encoder, images, lambda pixels: _varied(pixels, generator))
+
+
+def save_codes(run: pathlib.Path, train: priors.Array, val: priors.Array) -> None:
+    """Keep codes ``(N, D)`` in a run's folder: encoding takes minutes."""
+    run.mkdir(parents=True, exist_ok=True)
+    unfinished = run / f"{CODES}.unfinished"
+    with unfinished.open("wb") as file:
+        np.savez(file, train=train, val=val)
+    unfinished.replace(run / CODES)
+
+
+def load_codes(run: pathlib.Path) -> tuple[priors.Array, priors.Array]:
+    """Codes of the training images and of the validation images that `save_codes` kept.
+
+    Raises
+    ------
+    ValueError
+        The folder holds none.
+    """
+    try:
+        with np.load(run / CODES) as file:
+            return file["train"], file["val"]
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{run / CODES}: no codes of scripts/train_prior.py ({error})") from error
 
 
 def _varied(images: Tensor, generator: torch.Generator) -> Tensor:

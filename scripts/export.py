@@ -22,6 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from model import data, export, priors, release
+from model.flow import WIDE
 from model.networks import Decoder
 
 
@@ -119,7 +120,7 @@ def prior(args: argparse.Namespace, default: str, model: release.Release, codes:
     if flow.noise_dim != model.network.latent_dim:
         raise ValueError(f"{kind}: a flow of {flow.noise_dim} latents; the model has {model.network.latent_dim}")
     flow.calm(
-        min(160, flow.noise_dim) if args.axes is None else args.axes, 0.4 if args.texture is None else args.texture
+        min(WIDE, flow.noise_dim) if args.axes is None else args.axes, 0.4 if args.texture is None else args.texture
     )
     return flow
 

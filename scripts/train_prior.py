@@ -55,14 +55,18 @@ def train(args: argparse.Namespace) -> None:
     network, encoder, _ = release.load_networks(args.weights)
     flow = FlowConfig(network.latent_dim, args.width, args.depth)
     optimizer = OptimizerConfig("adamw", args.learning_rate, weight_decay=0.02, schedule="one-cycle")
-    print(f"encoding the images of {args.data}", file=sys.stderr)
-    images = data.open_split(args.data, "train")
-    plain = release.encode_mirrored(encoder, images)
-    varied = [flow_training.varied_codes(encoder, images, seed) for seed in tqdm(range(args.variations), "variations")]
-    validation = release.encode_mirrored(encoder, data.open_split(args.data, "val"))
     training = flow_training.FlowTraining(flow, optimizer)
-    training.flow.standardise(torch.from_numpy(plain))
-    codes = np.concatenate([plain, *varied])
+    if not args.resume:
+        images = data.open_split(args.data, "train")
+        print(f"encoding the images of {args.data}", file=sys.stderr)
+        plain = release.encode_mirrored(encoder, images)
+        varied = [
+            flow_training.varied_codes(encoder, images, seed) for seed in tqdm(range(args.variations), "variations")
+        ]
+        validation = release.encode_mirrored(encoder, data.open_split(args.data, "val"))
+        training.flow.standardise(torch.from_numpy(plain))
+        flow_training.save_codes(args.out, np.concatenate([plain, *varied]), validation)
+    codes, validation = flow_training.load_codes(args.out)
     flow_training.fit(training, codes, validation, args.batch, args.epochs, args.out, args.resume)
 
 

@@ -29,9 +29,15 @@ class Stopping(flow_training.FlowTraining):
         self.trainer.should_stop = self.current_epoch == 1
 
 
-def trained(out: pathlib.Path, epochs: int, kind: t.Any = flow_training.FlowTraining, resume: bool = False) -> Flow:
+def trained(
+    out: pathlib.Path,
+    epochs: int,
+    kind: t.Any = flow_training.FlowTraining,
+    resume: bool = False,
+    config: FlowConfig = SMALL,
+) -> Flow:
     torch.manual_seed(0)
-    training = kind(SMALL, OptimizerConfig("adamw", 4e-3, schedule="cosine"))
+    training = kind(config, OptimizerConfig("adamw", 4e-3, schedule="cosine"))
     training.flow.standardise(torch.from_numpy(two_clouds(400)))
     flow_training.fit(training, two_clouds(400), two_clouds(50), 200, epochs, out, resume)
     return release.load_flow(out / flow_training.LAST)
@@ -98,9 +104,10 @@ def test_a_released_flow_comes_back_and_its_bundle_gives_what_it_gives(flow: Flo
 
 
 def test_a_run_that_stopped_goes_on_bit_for_bit(tmp_path: pathlib.Path) -> None:
-    whole = trained(tmp_path / "whole", 4)
-    half = trained(tmp_path / "parts", 4, Stopping)
-    again = trained(tmp_path / "parts", 4, resume=True)
+    config = FlowConfig(6, width=32, depth=2, dropout=0.2)
+    whole = trained(tmp_path / "whole", 4, config=config)
+    half = trained(tmp_path / "parts", 4, Stopping, config=config)
+    again = trained(tmp_path / "parts", 4, resume=True, config=config)
     assert not torch.equal(half.velocity.outward.weight, whole.velocity.outward.weight)
     for name, value in whole.state_dict().items():
         assert torch.equal(again.state_dict()[name], value), name
