@@ -1,8 +1,9 @@
 """Refinement of a flow: it goes on training on those of its own samples that a critic takes for codes.
 
 A flow of this size gives combinations that no car has. A critic learns to tell codes from samples; of every 16 samples
-the one that it finds most like a code is kept, and the flow learns those that are kept (discriminator rejection
-sampling, Azadi et al. 2019, as best of n, and learnt by the sampler so that drawing costs nothing more).
+the one that it finds most like a code is kept (discriminator rejection sampling, Azadi et al. 2019, as best of n), and
+the flow learns those that were kept, so drawing a car costs no more than before. Real codes among them keep it from
+going past what the critic asks for.
 """
 
 import copy
@@ -17,14 +18,14 @@ from tqdm import tqdm
 from .flow import WIDE, Flow
 from .priors import Array
 
-#: Samples of which one is kept, samples kept in a round, and of those that the critic learns from.
+#: Samples of which one is kept, samples kept in a round, and samples that the critic learns from.
 CANDIDATES, KEPT, SEEN = 16, 20_000, 30_000
 
 #: Steps that a critic learns.
 STEPS = 2000
 
-#: Codes beside nine kept samples: an anchor.
-ANCHORS = 1 / 9
+#: Real codes a kept sample: three beside seven.
+ANCHORS = 3 / 7
 
 
 class Critic(nn.Module):
@@ -72,9 +73,9 @@ def told_apart(critic: Critic, codes: Tensor, samples: Tensor) -> float:
 @torch.inference_mode()
 def draw(flow: Flow, count: int, generator: torch.Generator) -> Tensor:
     """Samples ``(N, D)`` of the flow as it was trained."""
-    return torch.cat([flow(torch.randn(500, flow.noise_dim, generator=generator)) for _ in range(-(-count // 500))])[
-        :count
-    ]
+    with torch.autocast("cpu", torch.bfloat16):
+        samples = [flow(torch.randn(500, flow.noise_dim, generator=generator)) for _ in range(-(-count // 500))]
+    return torch.cat(samples)[:count].float()
 
 
 @torch.inference_mode()

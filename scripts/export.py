@@ -2,7 +2,7 @@
 
     python scripts/export.py model/pretrained/carvae.safetensors build/bundle
     python scripts/export.py runs/carvae/checkpoints/last.ckpt build/bundle --release build/carvae.safetensors
-    python scripts/export.py build/carvae.safetensors build/bundle --prior runs/prior/last.ckpt --axes 160 --texture 0.4
+    python scripts/export.py build/carvae.safetensors build/bundle --prior runs/prior/last.ckpt --axes 160 --texture 0.3
 
 From a checkpoint, a mixture is fitted as the prior first, to the codes of the training images (--data, if they have
 moved). A flow that scripts/train_prior.py has trained takes the place of either's prior.
@@ -38,7 +38,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--axes", type=int, help="principal axes of a mixture, wide ones of a flow (160 of either)")
     parser.add_argument("--components", type=int, help="Gaussians in the mixture (24, fewer for few codes)")
-    parser.add_argument("--texture", type=float, help="noise on a flow's other axes (0.4)")
+    parser.add_argument("--texture", type=float, help="noise on a flow's other axes (0.3)")
     parser.add_argument("--sharpen", type=float, help="unsharp mask inside the decoder (the recipe's network.sharpen)")
     parser.add_argument("--directions", nargs="+", metavar="NAME", help="names of the principal directions, in order")
     parser.add_argument("--release", type=pathlib.Path, help="write the released weights to this file, too")
@@ -120,7 +120,7 @@ def prior(args: argparse.Namespace, default: str, model: release.Release, codes:
     if flow.noise_dim != model.network.latent_dim:
         raise ValueError(f"{kind}: a flow of {flow.noise_dim} latents; the model has {model.network.latent_dim}")
     flow.calm(
-        min(WIDE, flow.noise_dim) if args.axes is None else args.axes, 0.4 if args.texture is None else args.texture
+        min(WIDE, flow.noise_dim) if args.axes is None else args.axes, 0.3 if args.texture is None else args.texture
     )
     return flow
 

@@ -63,9 +63,10 @@ def test_photographs_become_a_scored_bundle(
     assert run("train_prior.py", weights, *flow, *tiny) == 1  # not over a run that is there
     assert "add --resume" in capsys.readouterr().err
     monkeypatch.setattr("model.refinement.STEPS", 20)
-    assert run("refine_prior.py", tmp_path / "prior", "--rounds", "1", "--epochs", "1", "--kept", "32") == 0
-    assert run("refine_prior.py", tmp_path / "prior", "--rounds", "1") == 0  # is there already
-    last = tmp_path / "prior" / "round_1" / "last.ckpt"
+    assert run("refine_prior.py", tmp_path / "prior", "--epochs", "1", "--kept", "32") == 0
+    assert run("refine_prior.py", tmp_path / "prior") == 1
+    assert "refined: is there already" in capsys.readouterr().err
+    last = tmp_path / "prior" / "refined" / "last.ckpt"
     assert run("export.py", weights, tmp_path / "two", "--prior", last, "--axes", "8") == 0
     two = json.loads((tmp_path / "two" / "manifest.json").read_text())
 
@@ -78,7 +79,6 @@ def test_photographs_become_a_scored_bundle(
         ("train_prior.py", [weights, *other, "--depth", "0"], "depth: 0 is not at least 1"),
         ("train_prior.py", [weights, *other, "--learning-rate", "nan"], "learning_rate: nan"),
         ("train_prior.py", [photographs / "splits.csv", *other], "splits.csv: no released weights"),
-        ("refine_prior.py", [tmp_path / "prior", "--rounds", "0"], "--rounds: 0 is not at least 1"),
         ("refine_prior.py", [tmp_path / "prior", "--kept", "-1"], "--kept: -1 is not at least 1"),
         ("refine_prior.py", [run_folder], "last.ckpt: not a checkpoint of a flow"),
         ("export.py", [checkpoint, tmp_path / "three", "--axes", "-1"], "axes: -1 is not at least 1"),
