@@ -97,13 +97,12 @@ def _seconds(*arguments: str, environment: dict[str, str]) -> float:
     pinned = f"import os, sys; os.sched_setaffinity(0, {{{machine.core()}}}); os.execv(sys.argv[1], sys.argv[1:])"
     line = [sys.executable, "-c", pinned, sys.executable, *arguments]
     result = subprocess.run(
-        # Not from here, where `handler` is the one of this tree.
         line,
         env=environment | machine.one_core(),
         capture_output=True,
         text=True,
         check=False,
-        cwd=tempfile.gettempdir(),
+        cwd=tempfile.gettempdir(),  # not here, where `handler` is the one of this tree
     )
     if result.returncode:
         raise Failure(f"{arguments[-1]!r} failed: {result.stderr.strip()[-300:]}")

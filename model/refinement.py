@@ -44,7 +44,7 @@ class Critic(nn.Module):
         return t.cast(Tensor, self.layers(places[:, : self.wide]).squeeze(1))
 
 
-def train_critic(codes: Tensor, samples: Tensor, seed: int, batch: int = 256) -> Critic:
+def train_critic(codes: Tensor, samples: Tensor, seed: int) -> Critic:
     """Train a critic on the places of codes and of samples, ``(N, D)`` each; returns its averaged weights."""
     torch.manual_seed(seed)
     critic = Critic(codes.shape[1])
@@ -52,10 +52,10 @@ def train_critic(codes: Tensor, samples: Tensor, seed: int, batch: int = 256) ->
     optimizer = torch.optim.AdamW(critic.parameters(), 5e-4, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, STEPS)
     for _ in tqdm(range(STEPS), "critic", mininterval=1):
-        real, drawn = (critic(places[torch.randint(len(places), (batch,))]) for places in (codes, samples))
+        real, drawn = (critic(places[torch.randint(len(places), (256,))]) for places in (codes, samples))
         loss = F.softplus(-real).mean() + F.softplus(drawn).mean()
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
         with torch.no_grad():
@@ -95,10 +95,10 @@ def lessons(flow: Flow, codes: Array, validation: Array, seed: int, kept: int = 
     generator = torch.Generator().manual_seed(seed)
     with torch.inference_mode():
         places, unseen = (flow.placed(torch.from_numpy(each)) for each in (codes, validation))
-        samples = flow.placed(draw(flow, min(SEEN, 2 * kept), generator))
-    half = len(samples) - len(unseen)
-    critic = train_critic(places.clone(), samples[:half].clone(), seed)
-    apart = told_apart(critic, unseen, samples[half:])
+        samples = flow.placed(draw(flow, max(min(SEEN, 2 * kept), 2 * len(unseen)), generator))
+    learnt = len(samples) - len(unseen)
+    critic = train_critic(places.clone(), samples[:learnt].clone(), seed)
+    apart = told_apart(critic, unseen, samples[learnt:])
     picked = pick(flow, critic, kept, generator)
     anchors = np.random.default_rng(seed).choice(len(codes), round(kept * ANCHORS))
     return np.concatenate([picked, codes[anchors]]), apart

@@ -41,6 +41,14 @@ def test_what_is_picked_looks_more_like_codes_than_what_is_drawn(critic: refinem
     assert (picked[:, 0] > 0).float().mean().item() > 0.98
 
 
+def test_a_single_sample_can_be_picked_where_more_images_validate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refinement, "STEPS", 2)
+    flow = Flow(FlowConfig(4, width=8, depth=1)).eval()
+    learnt, apart = refinement.lessons(flow, half(90, 11).numpy(), half(60, 12).numpy(), seed=1, kept=1)
+    assert learnt.shape == (1, 4)
+    assert 0 <= apart <= 1
+
+
 def test_lessons_are_picked_samples_beside_codes_and_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refinement, "STEPS", 20)
     flow = Flow(FlowConfig(4, width=8, depth=1)).eval()

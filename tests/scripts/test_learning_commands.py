@@ -69,6 +69,7 @@ def test_photographs_become_a_scored_bundle(
     last = tmp_path / "prior" / "refined" / "last.ckpt"
     assert run("export.py", weights, tmp_path / "two", "--prior", last, "--axes", "8") == 0
     two = json.loads((tmp_path / "two" / "manifest.json").read_text())
+    assert two["noise_dim"] == two["latent_dim"]
 
     other = ["--data", tmp_path / "data", "--out", tmp_path / "other"]
     for script, arguments, named in [
@@ -95,7 +96,6 @@ def test_photographs_become_a_scored_bundle(
         assert named in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
     assert not (tmp_path / "three").exists()
-    assert two["noise_dim"] == two["latent_dim"]
 
     report = tmp_path / "evaluation.json"
     arguments = ["--bundle", tmp_path / "two", "--data", photographs, "--out", report, "--samples", "0"]
