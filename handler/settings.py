@@ -1,6 +1,7 @@
 """Environment variables, checked once at start, as one frozen dataclass."""
 
 import dataclasses
+import os
 import re
 import typing as t
 from collections.abc import Callable, Mapping
@@ -33,7 +34,8 @@ class Settings:
     threads : int
         CPU threads a request may use, 1 to 64.
     concurrency : int
-        Requests that are computed at once, 1 to 64; a few more wait, others are refused.
+        Requests that are computed at once, 1 to 64; a few more wait, others are refused. By default one more than
+        there are cores: they compute while it comes in or goes out.
     rate : int
         Requests a minute from one client, at most 100,000; 0: any number.
     """
@@ -43,7 +45,7 @@ class Settings:
     origins: tuple[str, ...] = ()
     cache: Path = Path("/tmp/carvae")  # noqa: S108 - the only writable place in Lambda; contents are verified when read
     threads: int = 1
-    concurrency: int = 2
+    concurrency: int = min((os.cpu_count() or 1) + 1, 64)
     rate: int = 0
 
     @classmethod

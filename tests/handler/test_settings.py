@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,11 @@ def test_threads_default_to_omp_num_threads() -> None:
     assert Settings.from_environment({"CARVAE_BUNDLE": "b", "OMP_NUM_THREADS": "3"}).threads == 3
     for other in ("4,2", "0", "128", ""):
         assert Settings.from_environment({"CARVAE_BUNDLE": "b", "OMP_NUM_THREADS": other}).threads == 1
+
+
+def test_every_core_can_compute_while_one_request_more_comes_in() -> None:
+    settings = Settings.from_environment({"CARVAE_BUNDLE": "b"})
+    assert settings.concurrency == min((os.cpu_count() or 1) + 1, 64)
 
 
 @pytest.mark.parametrize(
