@@ -15,6 +15,9 @@ from .priors import Prior
 #: Principal axes that make the car; those after them hold texture.
 WIDE = 160
 
+#: Noise that the axes after those are left with when cars are drawn; `Flow.calm` says why.
+TEXTURE = 0.3
+
 
 @dataclasses.dataclass(frozen=True)
 class FlowConfig:
@@ -148,6 +151,11 @@ class Flow(Prior):
         self.noise_scale[wide:] = texture
         left = self.placed(self(noise)).std(0)
         self.place_scale[wide:] = (full / left).clamp(1, 4).sqrt()[wide:]
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether some axes have less than all of their noise."""
+        return bool((self.noise_scale < 1).any())
 
     def placed(self, codes: Tensor) -> Tensor:
         """Codes ``(N, D)`` on the principal axes, in units: where the velocity field ends."""

@@ -133,17 +133,21 @@ def fit(
     epochs: int,
     out: pathlib.Path,
     resume: bool,
+    decay: float = 0.9995,
 ) -> None:
-    """Train on codes ``(N, D)`` in bf16 with averaged weights; leaves a log an attempt and a checkpoint in `out`."""
+    """Train on codes ``(N, D)`` in bf16 with averaged weights; leaves a log an attempt and a checkpoint in `out`.
+
+    ``decay`` is how much of the average is kept a step.
+    """
     quiet()
     trainer = L.Trainer(
         max_epochs=epochs,
         precision="bf16-mixed",
-        gradient_clip_val=1.0,
+        gradient_clip_val=1.0 if training.automatic_optimization else None,  # else it clips them itself
         logger=runs.csv_logger(out),
         callbacks=[
             ModelCheckpoint(out, LAST.removesuffix(".ckpt"), enable_version_counter=False),
-            WeightAveraging(avg_fn=averaging(0.9995), use_buffers=True),
+            WeightAveraging(avg_fn=averaging(decay), use_buffers=True),
             TQDMProgressBar(refresh_rate=20),
         ],
         plugins=[runs.AtomicCheckpointIO()],

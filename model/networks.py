@@ -260,7 +260,8 @@ class Decoder(nn.Module):
         """The layer that makes the image: its gradients weigh the terms of a loss against each other."""
         return next(layer for layer in reversed(self.body) if not isinstance(layer, nn.PixelShuffle))
 
-    def forward(self, z: Tensor) -> Tensor:
+    def stretched(self, z: Tensor) -> Tensor:
+        """Images ``(N, C, S, S)`` before they are laid into their rectangles."""
         latent = z
         if self.aspect:
             latent = torch.cat((z[:, :-1], torch.zeros_like(z[:, -1:])), 1)
@@ -269,9 +270,11 @@ class Decoder(nn.Module):
         if self.sharpen:
             blurred = self.blur @ images @ self.blur.T
             images = (images + self.sharpen * (images - blurred)).clamp(0, 1)
-        if self.aspect:
-            images = canvas.letterbox(images, z[:, -1] * ASPECT_SCALE)
         return images
+
+    def forward(self, z: Tensor) -> Tensor:
+        images = self.stretched(z)
+        return canvas.letterbox(images, z[:, -1] * ASPECT_SCALE) if self.aspect else images
 
 
 def _blur(size: int) -> Tensor:

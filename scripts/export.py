@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from model import data, export, priors, release
-from model.flow import WIDE
+from model.flow import TEXTURE, WIDE
 from model.networks import Decoder
 
 
@@ -119,9 +119,13 @@ def prior(args: argparse.Namespace, default: str, model: release.Release, codes:
     flow = release.load_flow(pathlib.Path(kind))
     if flow.noise_dim != model.network.latent_dim:
         raise ValueError(f"{kind}: a flow of {flow.noise_dim} latents; the model has {model.network.latent_dim}")
-    flow.calm(
-        min(WIDE, flow.noise_dim) if args.axes is None else args.axes, 0.3 if args.texture is None else args.texture
-    )
+    if flow.is_calm:
+        for name in ("axes", "texture"):
+            if getattr(args, name) is not None:
+                raise ValueError(f"--{name}: {getattr(args, name)} comes too late; {kind} was refined with its noise")
+        return flow
+    axes = min(WIDE, flow.noise_dim) if args.axes is None else args.axes
+    flow.calm(axes, TEXTURE if args.texture is None else args.texture)
     return flow
 
 

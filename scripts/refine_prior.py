@@ -1,24 +1,28 @@
-"""Let a flow that scripts/train_prior.py has trained learn from its own best samples: more of its cars are cars.
+"""Refine a flow that scripts/train_prior.py has trained by what one sees of its cars.
 
-    python scripts/refine_prior.py runs/prior
+    python scripts/refine_prior.py runs/prior model/pretrained/carvae.safetensors
+    python scripts/refine_prior.py runs/prior model/pretrained/carvae.safetensors --resume
     python scripts/export.py model/pretrained/carvae.safetensors build/bundle --prior runs/prior/refined/last.ckpt
 
-The refined flow is whole or absent: stopped, the same command begins anew.
+The weights are those that the flow was trained for. Ctrl-C stops, and --resume goes on after the last finished epoch.
 """
 
 import argparse
-import json
 import pathlib
 import sys
+import typing as t
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from model import flow_training, folders, refinement, release
+from model import flow_training, release, runs
+from model.flow import TEXTURE, WIDE
+from model.networks import Decoder
 from model.optimizers import OptimizerConfig
+from model.refinement import Refinement
 
-#: Of the samples, the critic and the training's noise.
-SEED = 1
+#: Codes a step of the flow's own loss.
+BATCH = 256
 
 
 def main() -> int:
@@ -26,8 +30,10 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("run", type=pathlib.Path, metavar="RUN", help="the folder of a run of scripts/train_prior.py")
-    parser.add_argument("--epochs", type=int, default=30, help="(%(default)s)")
-    parser.add_argument("--kept", type=int, default=refinement.KEPT, help="samples to learn (%(default)s)")
+    parser.add_argument("weights", type=pathlib.Path, help=".ckpt or .safetensors file of the model")
+    parser.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="checkpoints and log (RUN/refined)")
+    parser.add_argument("--epochs", type=int, default=7, help="(%(default)s)")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in OUT")
     args = parser.parse_args()
     try:
         refine(args)
@@ -38,23 +44,20 @@ def main() -> int:
 
 
 def refine(args: argparse.Namespace) -> None:
-    """Find the samples that are most like codes, then train on them."""
-    for name in ("epochs", "kept"):
-        if getattr(args, name) < 1:
-            raise ValueError(f"--{name}: {getattr(args, name)} is not at least 1")
-    out = args.run / "refined"
-    if out.exists():
-        raise ValueError(f"{out}: is there already; remove it first")
+    """Load flow, decoder and codes, then train."""
+    if args.epochs < 1:
+        raise ValueError(f"--epochs: {args.epochs} is not at least 1")
+    out = args.out or args.run / "refined"
+    runs.check(out, out / flow_training.LAST, args.resume)
     flow = release.load_flow(args.run / flow_training.LAST)
+    network, _, decoder = release.load_networks(args.weights)
+    if flow.noise_dim != network.latent_dim:
+        raise ValueError(f"{args.run}: a flow of {flow.noise_dim} latents; {args.weights} has {network.latent_dim}")
     codes, validation = flow_training.load_codes(args.run)
-    learnt, apart = refinement.lessons(flow, codes, validation, SEED, args.kept)
-    print(f"a critic tells samples from codes with an AUC of {apart:.3f}", file=sys.stderr)
-    optimizer = OptimizerConfig("adamw", 3e-4, weight_decay=0.02, schedule="one-cycle")
-    training = flow_training.FlowTraining(flow.config, optimizer, SEED)
+    flow.calm(min(WIDE, flow.noise_dim), TEXTURE)
+    training = Refinement(flow.config, OptimizerConfig("adam", 1e-4), t.cast(Decoder, decoder))
     training.flow.load_state_dict(flow.state_dict())
-    with folders.written_whole(out) as work:
-        flow_training.fit(training, learnt, validation, 512, args.epochs, work, resume=False)
-        (work / "critic.json").write_text(json.dumps({"auc": apart}) + "\n", encoding="utf-8")
+    flow_training.fit(training, codes, validation, BATCH, args.epochs, out, args.resume, decay=0.998)
 
 
 if __name__ == "__main__":

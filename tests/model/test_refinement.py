@@ -1,61 +1,95 @@
+import pathlib
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from model import refinement
-from model.flow import Flow, FlowConfig
+from model import flow_training, refinement, release
+from model.flow import FlowConfig
+from model.networks import Decoder, NetworkConfig
+from model.optimizers import OptimizerConfig
+from model.priors import Array
+from model.refinement import Refinement
+
+FLOW = FlowConfig(4, width=8, depth=1)
 
 
-def noise(count: int, seed: int) -> Tensor:
-    return torch.randn(count, 4, generator=torch.Generator().manual_seed(seed))
+def decoder(channels: int = 1, aspect: bool = False) -> Decoder:
+    torch.manual_seed(0)
+    network = NetworkConfig(16, channels, linear=True, widths=(8,), latents=4, aspect=aspect)
+    return Decoder(network).eval()
 
 
-def half(count: int, seed: int) -> Tensor:
-    """Noise in the half of space whose first number is positive."""
-    places = noise(count, seed)
-    places[:, 0].abs_()
-    return places
+def codes(count: int) -> Array:
+    """Codes far from where an untrained flow, which gives its noise back, draws."""
+    places = torch.randn(count, 4, generator=torch.Generator().manual_seed(1))
+    return (0.3 * places + 3).numpy()
 
 
-@pytest.fixture(scope="module")
-def critic() -> refinement.Critic:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(refinement, "STEPS", 300)
-        return refinement.train_critic(half(4000, 1), noise(4000, 0), seed=0)
+def fit(out: pathlib.Path, epochs: int, resume: bool = False) -> Refinement:
+    torch.manual_seed(3)
+    training = Refinement(FLOW, OptimizerConfig("adam", 1e-3), decoder())
+    flow_training.fit(training, codes(640), codes(32), 32, epochs, out, resume, decay=0.9)
+    return training
 
 
-def test_a_critic_tells_codes_from_samples_it_has_not_seen(critic: refinement.Critic) -> None:
-    # A sample lies on the codes' side half the time, and is as good as a code there.
-    assert refinement.told_apart(critic, half(1000, 3), noise(1000, 2)) == pytest.approx(0.75, abs=0.04)
-    assert refinement.told_apart(critic, half(1000, 3), half(1000, 4)) == pytest.approx(0.5, abs=0.04)
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refinement, "WARM_UP", 10)
+    monkeypatch.setattr(refinement, "RISE", 10)
 
 
-def test_what_is_picked_looks_more_like_codes_than_what_is_drawn(critic: refinement.Critic) -> None:
-    flow = Flow(FlowConfig(4, width=8, depth=1)).eval()  # untrained: gives the noise back
-    generator = torch.Generator().manual_seed(5)
-    drawn = refinement.draw(flow, 700, generator)
-    picked = torch.from_numpy(refinement.pick(flow, critic, 700, generator))
-    assert picked.shape == drawn.shape == (700, 4)
-    assert (drawn[:, 0] > 0).float().mean().item() == pytest.approx(0.5, abs=0.06)
-    assert (picked[:, 0] > 0).float().mean().item() > 0.98
+def drawn(training: Refinement) -> Tensor:
+    noise = torch.randn(200, 4, generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        return training.pictures(training.flow(noise))
 
 
-def test_a_single_sample_can_be_picked_where_more_images_validate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refinement, "STEPS", 2)
-    flow = Flow(FlowConfig(4, width=8, depth=1)).eval()
-    learnt, apart = refinement.lessons(flow, half(90, 11).numpy(), half(60, 12).numpy(), seed=1, kept=1)
-    assert learnt.shape == (1, 4)
-    assert 0 <= apart <= 1
+def test_the_flow_learns_from_what_the_critic_sees(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Its own loss on codes would teach it, too.
+    monkeypatch.setattr(Refinement, "velocity_error", lambda *_: torch.zeros((), requires_grad=True))
+    before = Refinement(FLOW, OptimizerConfig(), decoder())
+    after = fit(tmp_path, 10)
+    with torch.inference_mode():
+        real = after.pictures(torch.from_numpy(codes(200))).mean(0)
+        far, near = ((drawn(each).mean(0) - real).abs().mean() for each in (before, after))
+    assert near < 0.5 * far
 
 
-def test_lessons_are_picked_samples_beside_codes_and_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refinement, "STEPS", 20)
-    flow = Flow(FlowConfig(4, width=8, depth=1)).eval()
-    codes, validation = half(900, 11).numpy(), half(60, 12).numpy()
-    one, apart = refinement.lessons(flow, codes, validation, seed=1, kept=70)
-    other, again = refinement.lessons(flow, codes, validation, seed=1, kept=70)
-    assert one.shape == (100, 4)
-    assert np.array_equal(one, other)
-    assert apart == again
-    assert sum((codes == row).all(1).any() for row in one) == 30
+def test_the_decoder_stays_as_it_is_and_out_of_checkpoints(tmp_path: pathlib.Path) -> None:
+    training = fit(tmp_path, 1)
+    weights = training._decoder[0].state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in decoder().state_dict().items())
+    kept = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
+    assert {name.partition(".")[0] for name in kept} == {"flow", "critic"}
+    assert release.load_flow(tmp_path / "last.ckpt").noise_dim == 4
+
+
+def test_a_resumed_refinement_is_the_one_that_never_stopped(tmp_path: pathlib.Path) -> None:
+    fit(tmp_path / "whole", 2)
+    fit(tmp_path / "parts", 1)
+    fit(tmp_path / "parts", 2, resume=True)
+    whole, parts = (
+        torch.load(tmp_path / run / "last.ckpt", weights_only=True)["state_dict"] for run in ("whole", "parts")
+    )
+    assert all(torch.equal(value, parts[name]) for name, value in whole.items())
+
+
+@pytest.mark.parametrize(("channels", "aspect"), [(1, False), (3, False), (1, True), (3, True)])
+def test_variations_keep_shape_and_aspect_ratio(channels: int, aspect: bool) -> None:
+    training = Refinement(FLOW, OptimizerConfig(), decoder(channels, aspect))
+    pictures = training.pictures(torch.from_numpy(codes(6)))
+    assert pictures.shape == (6, channels + aspect, 16, 16)
+    varied = training.varied(pictures, torch.Generator().manual_seed(4))
+    assert varied.shape == pictures.shape
+    assert not torch.equal(varied[:, :channels], pictures[:, :channels])
+    assert torch.equal(varied[:, channels:], pictures[:, channels:])
+    assert training.critic(varied).shape == (6, 2)
+
+
+def test_no_variation_is_the_same_for_every_picture() -> None:
+    training = Refinement(FLOW, OptimizerConfig(), decoder())
+    one = training.pictures(torch.from_numpy(codes(1))).expand(40, -1, -1, -1)
+    varied = training.varied(one, torch.Generator().manual_seed(4))
+    assert len(np.unique(varied.mean((1, 2, 3)).detach().numpy().round(4))) > 30

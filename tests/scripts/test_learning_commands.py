@@ -49,6 +49,7 @@ def test_photographs_become_a_scored_bundle(
     quiet = ["--trainer.enable_progress_bar=false", "--trainer.accelerator=cpu", "--trainer.log_every_n_steps=1"]
     assert run("train.py", "--recipe", recipe, "--out", run_folder, *overrides, *quiet) == 0
 
+    released = SCRIPTS.parent / "model" / "pretrained" / "carvae.safetensors"
     checkpoint, weights = run_folder / "checkpoints" / "last.ckpt", tmp_path / "released.safetensors"
     prior = ["--axes", "8", "--components", "2"]
     assert run("export.py", checkpoint, tmp_path / "one", "--release", weights, *prior) == 0
@@ -62,12 +63,14 @@ def test_photographs_become_a_scored_bundle(
     assert run("train_prior.py", weights, *flow, *tiny) == 0
     assert run("train_prior.py", weights, *flow, *tiny) == 1  # not over a run that is there
     assert "add --resume" in capsys.readouterr().err
-    monkeypatch.setattr("model.refinement.STEPS", 20)
-    assert run("refine_prior.py", tmp_path / "prior", "--epochs", "1", "--kept", "32") == 0
-    assert run("refine_prior.py", tmp_path / "prior") == 1
-    assert "refined: is there already" in capsys.readouterr().err
-    last = tmp_path / "prior" / "refined" / "last.ckpt"
+    # Of so few latents all are wide; of two axes the others hold texture.
+    monkeypatch.setattr("model.flow.WIDE", 2)
+    assert run("refine_prior.py", tmp_path / "prior", weights, "--epochs", "1") == 0
+    assert run("refine_prior.py", tmp_path / "prior", weights) == 1
+    assert "refined: holds a run already" in capsys.readouterr().err
+    last, refined = (tmp_path / "prior" / each / "last.ckpt" for each in (".", "refined"))
     assert run("export.py", weights, tmp_path / "two", "--prior", last, "--axes", "8") == 0
+    assert run("export.py", weights, tmp_path / "two", "--prior", refined) == 0
     two = json.loads((tmp_path / "two" / "manifest.json").read_text())
     assert two["noise_dim"] == two["latent_dim"]
 
@@ -80,8 +83,19 @@ def test_photographs_become_a_scored_bundle(
         ("train_prior.py", [weights, *other, "--depth", "0"], "depth: 0 is not at least 1"),
         ("train_prior.py", [weights, *other, "--learning-rate", "nan"], "learning_rate: nan"),
         ("train_prior.py", [photographs / "splits.csv", *other], "splits.csv: no released weights"),
-        ("refine_prior.py", [tmp_path / "prior", "--kept", "-1"], "--kept: -1 is not at least 1"),
-        ("refine_prior.py", [run_folder], "last.ckpt: not a checkpoint of a flow"),
+        (
+            "refine_prior.py",
+            [tmp_path / "prior", weights, *other[2:], "--epochs", "0"],
+            "--epochs: 0 is not at least 1",
+        ),
+        ("refine_prior.py", [tmp_path / "prior", last, *other[2:]], "last.ckpt: not a training checkpoint"),
+        ("refine_prior.py", [tmp_path / "prior", released, *other[2:]], "has 512"),
+        ("refine_prior.py", [run_folder, weights, *other[2:]], "last.ckpt: not a checkpoint of a flow"),
+        (
+            "export.py",
+            [weights, tmp_path / "three", "--prior", refined, "--texture", "1"],
+            "--texture: 1.0 comes too late",
+        ),
         ("export.py", [checkpoint, tmp_path / "three", "--axes", "-1"], "axes: -1 is not at least 1"),
         ("export.py", [checkpoint, tmp_path / "three", "--axes", "9999"], "are too few for"),
         ("export.py", [checkpoint, tmp_path / "three", "--texture", "1"], "--texture: 1.0 says nothing"),
