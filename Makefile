@@ -27,7 +27,7 @@ run: .venv/run.stamp $(BUNDLE)/manifest.json
 	@exec $(BIN)/python scripts/serve.py --bundle $(BUNDLE) --port $(PORT)
 
 test: .venv/dev.stamp check
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from filelock import FileLock
 from flask import Flask
 from flask.testing import FlaskClient
 from waitress.server import create_server
@@ -23,18 +24,6 @@ ROOT = Path(__file__).parent.parent
 # No test is about time, and a busy machine must not fail one.
 hypothesis.settings.register_profile("carvae", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("carvae")
-
-
-#: Files that share the function's build folders or node_modules: one process takes them all.
-BUILDERS = {"test_package", "test_lambda_runtime", "test_aws", "test_deploy", "test_offline", "test_template"}
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each file's tests in one of the processes, so that what a file sets up is set up once."""
-    for item in items:
-        name = item.path.stem
-        item.add_marker(pytest.mark.xdist_group("builders" if name in BUILDERS else str(item.path)))
 
 
 @pytest.fixture(scope="session")
@@ -109,14 +98,16 @@ def function_zip() -> t.Callable[[str], Path]:
     for path in sorted(parts):
         key.update(path.read_bytes())
     out = ROOT / "build" / "tests"
+    out.mkdir(parents=True, exist_ok=True)
 
     def build(engine: str) -> Path:
         built, stamp = out / engine / "function.zip", out / engine / "key"
-        if not (built.exists() and stamp.exists() and stamp.read_text() == key.hexdigest()):
-            command = [sys.executable, ROOT / "scripts" / "package.py", "--same-interpreter", "--engine", engine]
-            result = subprocess.run([*command, "--out", out], check=False, capture_output=True, text=True)
-            assert result.returncode == 0, result.stderr
-            stamp.write_text(key.hexdigest())
+        with FileLock(out / f"{engine}.lock"):  # tests run in several processes
+            if not (built.exists() and stamp.exists() and stamp.read_text() == key.hexdigest()):
+                command = [sys.executable, ROOT / "scripts" / "package.py", "--same-interpreter", "--engine", engine]
+                result = subprocess.run([*command, "--out", out], check=False, capture_output=True, text=True)
+                assert result.returncode == 0, result.stderr
+                stamp.write_text(key.hexdigest())
         return built
 
     return build

@@ -6,8 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parent.parent
+BUILT = ROOT / "build" / "tests"
 
 
 def need_node() -> None:
@@ -19,11 +21,14 @@ def need_node() -> None:
 
 def install(folder: Path = ROOT) -> Path:
     """The ``node_modules`` that the ``package-lock.json`` in `folder` pins, installed if they aren't there."""
+    BUILT.mkdir(parents=True, exist_ok=True)
     modules = folder / "node_modules"
     lock, done = (folder / "package-lock.json").read_bytes(), modules / "installed-lock"
-    if not done.exists() or done.read_bytes() != lock:
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        result = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True)
-        assert result.returncode == 0, result.stderr
-        done.write_bytes(lock)
+    # Tests run in several processes, and npm begins by removing what is there.
+    with FileLock(BUILT / "npm.lock"):
+        if not done.exists() or done.read_bytes() != lock:
+            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            result = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True)
+            assert result.returncode == 0, result.stderr
+            done.write_bytes(lock)
     return modules
