@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from scripts.serve import Site, compress
 
 STATIC = Path(__file__).parents[2] / "static"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PATIENCE_MS = 15_000  # no test is about time, and machines are busy
+expect.set_options(timeout=PATIENCE_MS)
 CHROMIUM_ARGS = [
     "--headless",
     "--no-sandbox",
@@ -66,7 +68,7 @@ def open_page(browser: Browser, url: str) -> t.Iterator[t.Callable[..., Page]]:
         contexts.append(context)
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("console", listen)
         page.on("pageerror", lambda error: complaints.append(f"exception: {error}"))
         page.goto(f"{address}/{hash_}")
