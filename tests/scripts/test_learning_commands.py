@@ -4,12 +4,20 @@ import json
 import pathlib
 import runpy
 import sys
+import typing as t
 
 import pytest
 
 from tests import drawings
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
+RECIPE = str(SCRIPTS.parent / "model" / "recipes" / "carvae.yaml")
+RELEASED = str(SCRIPTS.parent / "model" / "pretrained" / "carvae.safetensors")
+
+# What the fixture `folder` makes.
+WEIGHTS, CHECKPOINT = "released.safetensors", "run/checkpoints/last.ckpt"
+FLOW, REFINED = "prior/last.ckpt", "prior/refined/last.ckpt"
+TINY_FLOW = ["--epochs", "1", "--width", "16", "--depth", "1", "--variations", "1", "--batch", "8"]
 
 
 def run(script: str, *arguments: object) -> int:
@@ -21,104 +29,138 @@ def run(script: str, *arguments: object) -> int:
     return int(stopped.value.code or 0)
 
 
-def network(size: int = 32) -> list[str]:
-    return [
-        f"--model.network.image_size={size}",
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """What the commands make of 40 drawn cars: data, a run, its weights as released, a flow, and that flow refined."""
+    folder = tmp_path_factory.mktemp("learner")
+    (folder / "photographs").mkdir()
+    lines = ["file,split"]
+    for seed in range(40):
+        drawings.car(seed, 120, 80).save(folder / "photographs" / f"{seed:02}.png")
+        lines.append(f"{seed:02}.png,{'test' if seed % 8 == 0 else 'val' if seed % 8 == 1 else 'train'}")
+    (folder / "photographs" / "splits.csv").write_text("\n".join(lines) + "\n")
+    network = [
+        "--model.network.image_size=32",
         "--model.network.widths=[8, 16]",
         "--model.network.blocks=[]",
         "--model.network.decoder_blocks=[]",
         "--model.network.decoder_widths=[]",
         "--model.network.latents=2",
     ]
+    trainer = ["--trainer.max_epochs=1", "--trainer.log_every_n_steps=1", "--trainer.accelerator=cpu"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        # Of so few latents all are wide; of two axes the others hold texture.
+        patch.setattr("model.flow.WIDE", 2)
+        for script, *arguments in [
+            ["prepare_data.py", "photographs", "data", "--size", "32"],
+            [
+                "train.py",
+                "--recipe",
+                RECIPE,
+                "--out=run",
+                "--data.folder=data",
+                "--data.batch_size=8",
+                *network,
+                *trainer,
+            ],
+            ["export.py", CHECKPOINT, "one", "--release", WEIGHTS, "--axes", "8", "--components", "2"],
+            ["train_prior.py", WEIGHTS, "--data", "data", "--out", "prior", *TINY_FLOW],
+            ["refine_prior.py", "prior", WEIGHTS, "--epochs", "1"],
+        ]:
+            assert run(script, *arguments) == 0
+    return folder
 
 
-def test_photographs_become_a_scored_bundle(
-    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def there(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """The same, as the folder that commands start in."""
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def manifest(bundle: pathlib.Path) -> dict[str, t.Any]:
+    return t.cast(dict[str, t.Any], json.loads((bundle / "manifest.json").read_text()))
+
+
+def test_released_weights_make_a_bundle_that_is_scored(
+    there: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    photographs, run_folder = tmp_path / "photographs", tmp_path / "run"
-    photographs.mkdir()
-    lines = ["file,split"]
-    for seed in range(40):
-        drawings.car(seed, 120, 80).save(photographs / f"{seed:02}.png")
-        lines.append(f"{seed:02}.png,{'test' if seed % 8 == 0 else 'val' if seed % 8 == 1 else 'train'}")
-    (photographs / "splits.csv").write_text("\n".join(lines) + "\n")
-
-    assert run("prepare_data.py", photographs, tmp_path / "data", "--size", "32") == 0
-    recipe = SCRIPTS.parent / "model" / "recipes" / "carvae.yaml"
-    overrides = [f"--data.folder={tmp_path / 'data'}", "--data.batch_size=8", "--trainer.max_epochs=1", *network()]
-    quiet = ["--trainer.enable_progress_bar=false", "--trainer.accelerator=cpu", "--trainer.log_every_n_steps=1"]
-    assert run("train.py", "--recipe", recipe, "--out", run_folder, *overrides, *quiet) == 0
-
-    released = SCRIPTS.parent / "model" / "pretrained" / "carvae.safetensors"
-    checkpoint, weights = run_folder / "checkpoints" / "last.ckpt", tmp_path / "released.safetensors"
-    prior = ["--axes", "8", "--components", "2"]
-    assert run("export.py", checkpoint, tmp_path / "one", "--release", weights, *prior) == 0
-    assert run("export.py", weights, tmp_path / "two") == 0
-    one, two = (json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("one", "two"))
+    assert run("export.py", WEIGHTS, tmp_path / "two") == 0
+    one, two = manifest(there / "one"), manifest(tmp_path / "two")
     assert one["recipe"] == two["recipe"]
     assert one["data_card"]["splits"]["train"] >= 20
 
-    tiny = ["--epochs", "1", "--width", "16", "--depth", "1", "--variations", "1", "--batch", "8"]
-    flow = ["--data", tmp_path / "data", "--out", tmp_path / "prior"]
-    assert run("train_prior.py", weights, *flow, *tiny) == 0
-    assert run("train_prior.py", weights, *flow, *tiny) == 1  # not over a run that is there
-    assert "add --resume" in capsys.readouterr().err
-    # Of so few latents all are wide; of two axes the others hold texture.
-    monkeypatch.setattr("model.flow.WIDE", 2)
-    assert run("refine_prior.py", tmp_path / "prior", weights, "--epochs", "1") == 0
-    assert run("refine_prior.py", tmp_path / "prior", weights) == 1
-    assert "refined: holds a run already" in capsys.readouterr().err
-    last, refined = (tmp_path / "prior" / each / "last.ckpt" for each in (".", "refined"))
-    assert run("export.py", weights, tmp_path / "two", "--prior", last, "--axes", "8") == 0
-    assert run("export.py", weights, tmp_path / "two", "--prior", refined) == 0
-    two = json.loads((tmp_path / "two" / "manifest.json").read_text())
-    assert two["noise_dim"] == two["latent_dim"]
-
-    other = ["--data", tmp_path / "data", "--out", tmp_path / "other"]
-    for script, arguments, named in [
-        ("train_prior.py", [weights, *other, "--epochs", "0"], "--epochs: 0 is not at least 1"),
-        ("train_prior.py", [weights, *other, "--batch", "-1"], "--batch: -1 is not at least 1"),
-        ("train_prior.py", [weights, *other, "--variations", "-1"], "--variations: -1 is not at least 0"),
-        ("train_prior.py", [weights, *other, "--width", "0"], "width: 0 is not at least 1"),
-        ("train_prior.py", [weights, *other, "--depth", "0"], "depth: 0 is not at least 1"),
-        ("train_prior.py", [weights, *other, "--learning-rate", "nan"], "learning_rate: nan"),
-        ("train_prior.py", [photographs / "splits.csv", *other], "splits.csv: no released weights"),
-        (
-            "refine_prior.py",
-            [tmp_path / "prior", weights, *other[2:], "--epochs", "0"],
-            "--epochs: 0 is not at least 1",
-        ),
-        ("refine_prior.py", [tmp_path / "prior", last, *other[2:]], "last.ckpt: not a training checkpoint"),
-        ("refine_prior.py", [tmp_path / "prior", released, *other[2:]], "has 512"),
-        ("refine_prior.py", [run_folder, weights, *other[2:]], "last.ckpt: not a checkpoint of a flow"),
-        (
-            "export.py",
-            [weights, tmp_path / "three", "--prior", refined, "--texture", "1"],
-            "--texture: 1.0 comes too late",
-        ),
-        ("export.py", [checkpoint, tmp_path / "three", "--axes", "-1"], "axes: -1 is not at least 1"),
-        ("export.py", [checkpoint, tmp_path / "three", "--axes", "9999"], "are too few for"),
-        ("export.py", [checkpoint, tmp_path / "three", "--texture", "1"], "--texture: 1.0 says nothing"),
-        ("export.py", [weights, tmp_path / "three", "--axes", "8"], "--axes: 8 says nothing"),
-        ("export.py", [weights, tmp_path / "three", "--prior", "mixture"], "--prior mixture"),
-        ("export.py", [weights, tmp_path / "three", "--sharpen", "0.3"], "--sharpen: for a training checkpoint only"),
-        ("export.py", [weights, tmp_path / "three", "--prior", last, "--axes", "9999"], "axes: 9999"),
-        ("export.py", [weights, tmp_path / "three", "--prior", last, "--texture", "2"], "texture: 2.0"),
-        ("export.py", [weights, tmp_path / "three", "--prior", recipe], "carvae.yaml: not a checkpoint of a flow"),
-    ]:
-        assert run(script, *arguments) == 1
-        assert named in capsys.readouterr().err
-    assert not (tmp_path / "other").exists()
-    assert not (tmp_path / "three").exists()
-
     report = tmp_path / "evaluation.json"
-    arguments = ["--bundle", tmp_path / "two", "--data", photographs, "--out", report, "--samples", "0"]
+    arguments = ["--bundle", tmp_path / "two", "--data", "photographs", "--out", report, "--samples", "0"]
     assert run("evaluate.py", *arguments) == 0
     scores = json.loads(report.read_text())
     assert scores["bundle"] == two["version"]
     assert scores["reconstruction"]["."]["images"] == 5
     assert "PSNR" in capsys.readouterr().out
     assert report.with_suffix(".png").is_file()
+
+
+@pytest.mark.parametrize("options", [[FLOW, "--axes", "8"], [REFINED]], ids=["flow", "refined"])
+def test_a_flow_becomes_the_prior_of_a_bundle(there: pathlib.Path, tmp_path: pathlib.Path, options: list[str]) -> None:
+    assert run("export.py", WEIGHTS, tmp_path / "bundle", "--prior", *options) == 0
+    made = manifest(tmp_path / "bundle")
+    assert made["noise_dim"] == made["latent_dim"]
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "named"),
+    [
+        ("train_prior.py", [WEIGHTS, "--data", "data", "--out", "prior", *TINY_FLOW], "add --resume"),
+        ("refine_prior.py", ["prior", WEIGHTS], "refined: holds a run already"),
+    ],
+)
+def test_a_run_that_is_there_is_left_alone(
+    there: pathlib.Path, capsys: pytest.CaptureFixture[str], script: str, arguments: list[str], named: str
+) -> None:
+    checkpoints = {path: path.read_bytes() for path in (there / "prior").rglob("*.ckpt")}
+    assert run(script, *arguments) == 1
+    assert named in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in (there / "prior").rglob("*.ckpt")} == checkpoints
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        ("train_prior.py {weights} --data data --out new --epochs 0", "--epochs: 0 is not at least 1"),
+        ("train_prior.py {weights} --data data --out new --batch -1", "--batch: -1 is not at least 1"),
+        ("train_prior.py {weights} --data data --out new --variations -1", "--variations: -1 is not at least 0"),
+        ("train_prior.py {weights} --data data --out new --width 0", "width: 0 is not at least 1"),
+        ("train_prior.py {weights} --data data --out new --depth 0", "depth: 0 is not at least 1"),
+        ("train_prior.py {weights} --data data --out new --learning-rate nan", "learning_rate: nan"),
+        ("train_prior.py photographs/splits.csv --data data --out new", "splits.csv: no released weights"),
+        ("refine_prior.py prior {weights} --out new --epochs 0", "--epochs: 0 is not at least 1"),
+        ("refine_prior.py prior {flow} --out new", "last.ckpt: not a training checkpoint"),
+        ("refine_prior.py prior {released} --out new", "has 512"),
+        ("refine_prior.py run {weights} --out new", "last.ckpt: not a checkpoint of a flow"),
+        ("export.py {weights} new --prior {refined} --texture 1", "--texture: 1.0 comes too late"),
+        ("export.py {checkpoint} new --axes -1", "axes: -1 is not at least 1"),
+        ("export.py {checkpoint} new --axes 9999", "are too few for"),
+        ("export.py {checkpoint} new --texture 1", "--texture: 1.0 says nothing"),
+        ("export.py {weights} new --axes 8", "--axes: 8 says nothing"),
+        ("export.py {weights} new --prior mixture", "--prior mixture"),
+        ("export.py {weights} new --sharpen 0.3", "--sharpen: for a training checkpoint only"),
+        ("export.py {weights} new --prior {flow} --axes 9999", "axes: 9999"),
+        ("export.py {weights} new --prior {flow} --texture 2", "texture: 2.0"),
+        ("export.py {weights} new --prior {recipe}", "carvae.yaml: not a checkpoint of a flow"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_it(
+    there: pathlib.Path, capsys: pytest.CaptureFixture[str], command: str, named: str
+) -> None:
+    script, *words = command.split()
+    paths = {"weights": WEIGHTS, "checkpoint": CHECKPOINT, "flow": FLOW, "refined": REFINED}
+    arguments = [word.format(**paths, released=RELEASED, recipe=RECIPE) for word in words]
+    assert run(script, *arguments) == 1
+    error = capsys.readouterr().err
+    assert named in error
+    assert "Traceback" not in error
+    assert not (there / "new").exists()
 
 
 @pytest.mark.parametrize(
