@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from .metrics import gradient_energy
+from .networks import channels_last
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Adversary(nn.Module):
     def __init__(self, config: AdversaryConfig, channels: int) -> None:
         super().__init__()
         self.config = config
-        self.discriminator = Discriminator(channels, config.widths).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.discriminator = channels_last(Discriminator(channels, config.widths))
         # Not for the loop that trains encoder and decoder, nor for its processes to synchronise: see `learn`.
         self.discriminator.requires_grad_(False)
         self.optimizer = torch.optim.Adam(self.discriminator.parameters(), config.learning_rate, betas=(0.5, 0.99))

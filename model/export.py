@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from . import folders
+from .networks import Module, channels_last
 from .release import Release
 
 #: Largest difference between a traced function and the eager one it was traced from, absolute.
@@ -79,8 +80,8 @@ def trace(name: str, module: nn.Module, shape: tuple[int, ...]) -> torch.jit.Scr
     ValueError
         It fails at another batch size, or an output differs by more than `TOLERANCE`.
     """
-    # The convolutions' fastest layout on CPUs; stored with the weights, so nothing is rearranged at start.
-    folded = fold_batch_norm(module).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # The layout is stored with the weights, so nothing is rearranged at start.
+    folded = channels_last(fold_batch_norm(module))
     traced = torch.jit.trace(folded, _example(name, shape, BATCHES[0]), check_trace=False)  # type: ignore[no-untyped-call]
     for batch in BATCHES:
         example = _example(name, shape, batch)
@@ -137,7 +138,7 @@ def write_onnx(name: str, module: nn.Module, shape: tuple[int, ...], path: pathl
                 raise ValueError(f"{name}: ONNX and eager differ by {difference:.2g} at batch size {batch}")
 
 
-def fold_batch_norm(module: nn.Module) -> nn.Module:
+def fold_batch_norm(module: Module) -> Module:
     """A copy in which each convolution followed by a batch norm is one convolution."""
     folded = copy.deepcopy(module).eval()
     for parent in list(folded.modules()):

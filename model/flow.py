@@ -128,8 +128,8 @@ class Flow(Prior):
         self.unit.copy_(variances.mean().sqrt())
 
     @torch.inference_mode()
-    def calm(self, wide: int, texture: float) -> None:
-        """Give the axes after the first ``wide`` only ``texture`` of their noise.
+    def calm(self, wide: int | None = None, texture: float | None = None) -> None:
+        """Give the axes after the first ``wide`` (`WIDE`) only ``texture`` (`TEXTURE`) of their noise.
 
         These hold texture, of which a small model learns the amount but not the order; with little noise it follows
         the wide axes, which make the car. Pictures would be soft then, so the deviations that the samples lost on these
@@ -140,6 +140,8 @@ class Flow(Prior):
         ValueError
             ``wide`` or ``texture`` is out of its range.
         """
+        wide = min(WIDE, self.noise_dim) if wide is None else wide
+        texture = TEXTURE if texture is None else texture
         if not 0 <= wide <= self.noise_dim:
             raise ValueError(f"axes: {wide} is not within 0 and {self.noise_dim}")
         if not 0 <= texture <= 1:

@@ -12,7 +12,7 @@ from . import data, losses, optimizers, release
 from .adversary import Adversary, AdversaryConfig, balanced
 from .losses import LossConfig, Posterior
 from .metrics import sharpness
-from .networks import Decoder, Encoder, NetworkConfig
+from .networks import Decoder, Encoder, NetworkConfig, channels_last
 from .optimizers import OptimizerConfig
 
 #: What training logs: ``<name>_step`` every so many steps (Lightning's ``log_every_n_steps``), ``<name>_epoch`` means.
@@ -41,8 +41,8 @@ class VAE(L.LightningModule):
             }
         )
         self.network, self.loss, self.optimizer, self.seed = network, loss, optimizer, seed
-        self.encoder = Encoder(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.decoder = Decoder(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.encoder = channels_last(Encoder(network))
+        self.decoder = channels_last(Decoder(network))
         self.adversary = Adversary(adversary, network.channels) if adversary.weight else None
         self.skipped_steps = 0
         self._sums = torch.zeros(len(LOGGED))
@@ -105,7 +105,7 @@ class VAE(L.LightningModule):
         weight = adversary.config.weight_at(self.global_step)
         if not weight:
             return torch.zeros_like(objective)
-        return balanced(objective, adversary.term(decoded, images), self.decoder.last.weight, weight)
+        return balanced(objective, adversary.term(decoded, images), self.decoder.last_weight, weight)
 
     def validation_step(self, batch: Tensor, batch_index: int) -> None:
         no_noise = torch.zeros(len(batch), self.network.latent_dim, device=self.device)

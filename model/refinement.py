@@ -17,7 +17,7 @@ from .data import step_generator
 from .export import fold_batch_norm
 from .flow import FlowConfig
 from .flow_training import FlowTraining
-from .networks import Decoder
+from .networks import Decoder, channels_last
 from .optimizers import OptimizerConfig
 
 #: The critic looks at pictures of at most this side in pixels.
@@ -65,8 +65,7 @@ class Refinement(FlowTraining):
         super().__init__(dataclasses.replace(flow, dropout=0.0), optimizer, seed)
         self.automatic_optimization = False
         # In a tuple: it is neither trained nor averaged nor written into checkpoints.
-        frozen = fold_batch_norm(decoder).requires_grad_(False)
-        self._decoder = (t.cast(Decoder, frozen.to(memory_format=torch.channels_last)),)  # type: ignore[call-overload]
+        self._decoder = (channels_last(fold_batch_norm(decoder)).requires_grad_(False),)
         self.colours, side, _ = decoder.image
         self.pool = max(1, side // SIDE)
         self.critic = Critic(self.colours + decoder.aspect, side // self.pool)

@@ -136,7 +136,7 @@ def summarise(trainer: L.Trainer, history: History) -> dict[str, t.Any]:
         for name in (*history.columns("val_"), *(name for name in history.columns() if name.endswith("_epoch")))
     }
     validation = columns.get("val_loss", [])
-    images = t.cast(ImageData, trainer.datamodule)  # type: ignore[attr-defined]
+    images = _data(trainer)
     return {
         "epochs": max((len(values) for values in columns.values()), default=0),
         "steps": trainer.global_step,
@@ -151,6 +151,11 @@ def summarise(trainer: L.Trainer, history: History) -> dict[str, t.Any]:
     }
 
 
+def _data(trainer: L.Trainer) -> ImageData:
+    # Lightning sets it, and doesn't declare it.
+    return t.cast(ImageData, trainer.datamodule)  # type: ignore[attr-defined]
+
+
 @dataclasses.dataclass(frozen=True)
 class Pictures:
     """What a network shows of its data. Its random numbers are its own: training draws none the less."""
@@ -160,7 +165,7 @@ class Pictures:
 
     @classmethod
     def of(cls, module: L.LightningModule, trainer: L.Trainer) -> t.Self:
-        return cls(t.cast(VAE, module), t.cast(ImageData, trainer.datamodule))  # type: ignore[attr-defined]
+        return cls(t.cast(VAE, module), _data(trainer))
 
     def batch(self, count: int, images: Images | None = None) -> Tensor:
         """Images spread evenly over a split (validation), ``(N, C, H, W)`` in [0, 1]."""

@@ -22,7 +22,6 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from model import data, export, priors, release
-from model.flow import TEXTURE, WIDE
 from model.networks import Decoder
 
 
@@ -124,8 +123,7 @@ def prior(args: argparse.Namespace, default: str, model: release.Release, codes:
             if getattr(args, name) is not None:
                 raise ValueError(f"--{name}: {getattr(args, name)} comes too late; {kind} was refined with its noise")
         return flow
-    axes = min(WIDE, flow.noise_dim) if args.axes is None else args.axes
-    flow.calm(axes, TEXTURE if args.texture is None else args.texture)
+    flow.calm(args.axes, args.texture)
     return flow
 
 

@@ -16,7 +16,6 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from model import flow_training, release, runs
-from model.flow import TEXTURE, WIDE
 from model.networks import Decoder
 from model.optimizers import OptimizerConfig
 from model.refinement import Refinement
@@ -54,7 +53,7 @@ def refine(args: argparse.Namespace) -> None:
     if flow.noise_dim != network.latent_dim:
         raise ValueError(f"{args.run}: a flow of {flow.noise_dim} latents; {args.weights} has {network.latent_dim}")
     codes, validation = flow_training.load_codes(args.run)
-    flow.calm(min(WIDE, flow.noise_dim), TEXTURE)
+    flow.calm()
     training = Refinement(flow.config, OptimizerConfig("adam", 1e-4), t.cast(Decoder, decoder))
     training.flow.load_state_dict(flow.state_dict())
     flow_training.fit(training, codes, validation, BATCH, args.epochs, out, args.resume, decay=0.998)

@@ -17,7 +17,7 @@ from waitress.server import create_server
 from handler.app import create_app
 from handler.settings import Settings
 
-from . import bundles, drawings
+from . import BUILT, bundles, drawings
 
 ROOT = Path(__file__).parent.parent
 
@@ -97,15 +97,13 @@ def function_zip() -> t.Callable[[str], Path]:
     key = hashlib.sha256(sys.version.encode())
     for path in sorted(parts):
         key.update(path.read_bytes())
-    out = ROOT / "build" / "tests"
-    out.mkdir(parents=True, exist_ok=True)
 
     def build(engine: str) -> Path:
-        built, stamp = out / engine / "function.zip", out / engine / "key"
-        with FileLock(out / f"{engine}.lock"):  # tests run in several processes
+        built, stamp = BUILT / engine / "function.zip", BUILT / engine / "key"
+        with FileLock(BUILT / f"{engine}.lock"):  # tests run in several processes
             if not (built.exists() and stamp.exists() and stamp.read_text() == key.hexdigest()):
                 command = [sys.executable, ROOT / "scripts" / "package.py", "--same-interpreter", "--engine", engine]
-                result = subprocess.run([*command, "--out", out], check=False, capture_output=True, text=True)
+                result = subprocess.run([*command, "--out", BUILT], check=False, capture_output=True, text=True)
                 assert result.returncode == 0, result.stderr
                 stamp.write_text(key.hexdigest())
         return built

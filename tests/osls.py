@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from . import BUILT
+
 ROOT = Path(__file__).parent.parent
-BUILT = ROOT / "build" / "tests"
 
 
 def need_node() -> None:
@@ -21,7 +22,6 @@ def need_node() -> None:
 
 def install(folder: Path = ROOT) -> Path:
     """The ``node_modules`` that the ``package-lock.json`` in `folder` pins, installed if they aren't there."""
-    BUILT.mkdir(parents=True, exist_ok=True)
     modules = folder / "node_modules"
     lock, done = (folder / "package-lock.json").read_bytes(), modules / "installed-lock"
     # Tests run in several processes, and npm begins by removing what is there.

@@ -14,8 +14,6 @@ from scripts.serve import Site, compress
 
 STATIC = Path(__file__).parents[2] / "static"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-PATIENCE_MS = 15_000  # no test is about time, and machines are busy
-expect.set_options(timeout=PATIENCE_MS)
 CHROMIUM_ARGS = [
     "--headless",
     "--no-sandbox",
@@ -26,6 +24,9 @@ CHROMIUM_ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+PATIENCE_MS = 15_000  # no test is about time, and machines are busy
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")

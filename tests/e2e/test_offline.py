@@ -21,7 +21,7 @@ from playwright.sync_api import Page, expect
 
 from scripts.lib import site
 
-from .. import osls
+from .. import BUILT, osls
 from . import visitor
 
 ROOT = Path(__file__).parent.parent.parent
@@ -32,7 +32,7 @@ OFFLINE = Path(__file__).parent / "offline"
 def programs() -> Path:
     """What its ``package-lock.json`` pins, installed once for all runs."""
     osls.need_node()
-    folder = ROOT / "build" / "tests" / "offline"
+    folder = BUILT / "offline"
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(OFFLINE / name, folder / name)

@@ -127,40 +127,40 @@ def test_a_run_that_is_there_is_left_alone(
 @pytest.mark.parametrize(
     ("command", "named"),
     [
-        ("train_prior.py {weights} --data data --out new --epochs 0", "--epochs: 0 is not at least 1"),
-        ("train_prior.py {weights} --data data --out new --batch -1", "--batch: -1 is not at least 1"),
-        ("train_prior.py {weights} --data data --out new --variations -1", "--variations: -1 is not at least 0"),
-        ("train_prior.py {weights} --data data --out new --width 0", "width: 0 is not at least 1"),
-        ("train_prior.py {weights} --data data --out new --depth 0", "depth: 0 is not at least 1"),
-        ("train_prior.py {weights} --data data --out new --learning-rate nan", "learning_rate: nan"),
-        ("train_prior.py photographs/splits.csv --data data --out new", "splits.csv: no released weights"),
-        ("refine_prior.py prior {weights} --out new --epochs 0", "--epochs: 0 is not at least 1"),
-        ("refine_prior.py prior {flow} --out new", "last.ckpt: not a training checkpoint"),
-        ("refine_prior.py prior {released} --out new", "has 512"),
-        ("refine_prior.py run {weights} --out new", "last.ckpt: not a checkpoint of a flow"),
-        ("export.py {weights} new --prior {refined} --texture 1", "--texture: 1.0 comes too late"),
-        ("export.py {checkpoint} new --axes -1", "axes: -1 is not at least 1"),
-        ("export.py {checkpoint} new --axes 9999", "are too few for"),
-        ("export.py {checkpoint} new --texture 1", "--texture: 1.0 says nothing"),
-        ("export.py {weights} new --axes 8", "--axes: 8 says nothing"),
-        ("export.py {weights} new --prior mixture", "--prior mixture"),
-        ("export.py {weights} new --sharpen 0.3", "--sharpen: for a training checkpoint only"),
-        ("export.py {weights} new --prior {flow} --axes 9999", "axes: 9999"),
-        ("export.py {weights} new --prior {flow} --texture 2", "texture: 2.0"),
-        ("export.py {weights} new --prior {recipe}", "carvae.yaml: not a checkpoint of a flow"),
+        ("train_prior.py {weights} --data data --out {new} --epochs 0", "--epochs: 0 is not at least 1"),
+        ("train_prior.py {weights} --data data --out {new} --batch -1", "--batch: -1 is not at least 1"),
+        ("train_prior.py {weights} --data data --out {new} --variations -1", "--variations: -1 is not at least 0"),
+        ("train_prior.py {weights} --data data --out {new} --width 0", "width: 0 is not at least 1"),
+        ("train_prior.py {weights} --data data --out {new} --depth 0", "depth: 0 is not at least 1"),
+        ("train_prior.py {weights} --data data --out {new} --learning-rate nan", "learning_rate: nan"),
+        ("train_prior.py photographs/splits.csv --data data --out {new}", "splits.csv: no released weights"),
+        ("refine_prior.py prior {weights} --out {new} --epochs 0", "--epochs: 0 is not at least 1"),
+        ("refine_prior.py prior {flow} --out {new}", "last.ckpt: not a training checkpoint"),
+        ("refine_prior.py prior {released} --out {new}", "has 512"),
+        ("refine_prior.py run {weights} --out {new}", "last.ckpt: not a checkpoint of a flow"),
+        ("export.py {weights} {new} --prior {refined} --texture 1", "--texture: 1.0 comes too late"),
+        ("export.py {checkpoint} {new} --axes -1", "axes: -1 is not at least 1"),
+        ("export.py {checkpoint} {new} --axes 9999", "are too few for"),
+        ("export.py {checkpoint} {new} --texture 1", "--texture: 1.0 says nothing"),
+        ("export.py {weights} {new} --axes 8", "--axes: 8 says nothing"),
+        ("export.py {weights} {new} --prior mixture", "--prior mixture"),
+        ("export.py {weights} {new} --sharpen 0.3", "--sharpen: for a training checkpoint only"),
+        ("export.py {weights} {new} --prior {flow} --axes 9999", "axes: 9999"),
+        ("export.py {weights} {new} --prior {flow} --texture 2", "texture: 2.0"),
+        ("export.py {weights} {new} --prior {recipe}", "carvae.yaml: not a checkpoint of a flow"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_it(
-    there: pathlib.Path, capsys: pytest.CaptureFixture[str], command: str, named: str
+    there: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], command: str, named: str
 ) -> None:
     script, *words = command.split()
-    paths = {"weights": WEIGHTS, "checkpoint": CHECKPOINT, "flow": FLOW, "refined": REFINED}
+    paths = {"weights": WEIGHTS, "checkpoint": CHECKPOINT, "flow": FLOW, "refined": REFINED, "new": tmp_path / "new"}
     arguments = [word.format(**paths, released=RELEASED, recipe=RECIPE) for word in words]
     assert run(script, *arguments) == 1
     error = capsys.readouterr().err
     assert named in error
     assert "Traceback" not in error
-    assert not (there / "new").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
