@@ -1,5 +1,6 @@
 """Released weights: encoder, decoder and prior of a trained recipe in one safetensors file."""
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -46,7 +47,7 @@ def load_checkpoint(path: pathlib.Path) -> tuple[NetworkConfig, Encoder, Decoder
     ValueError
         The file is no checkpoint of carvae.
     """
-    try:
+    with _expected(path, "a training checkpoint of carvae"):
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         hyperparameters = checkpoint["hyper_parameters"]
         network = network_config(hyperparameters["network"])
@@ -54,8 +55,6 @@ def load_checkpoint(path: pathlib.Path) -> tuple[NetworkConfig, Encoder, Decoder
         state: dict[str, Tensor] = checkpoint["state_dict"]
         encoder.load_state_dict(_below("encoder.", state))
         decoder.load_state_dict(_below("decoder.", state))
-    except (OSError, EOFError, KeyError, RuntimeError, TypeError, ValueError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{path}: not a training checkpoint of carvae ({error})") from error
     facts = {"epoch": checkpoint["epoch"], "step": checkpoint["global_step"], "hyperparameters": hyperparameters}
     facts["data"] = checkpoint.get("datamodule_hyper_parameters", {})
     return network, encoder.eval(), decoder.eval(), facts
@@ -83,13 +82,23 @@ def load_flow(path: pathlib.Path) -> Flow:
     ValueError
         The file is no such checkpoint.
     """
-    try:
+    with _expected(path, "a checkpoint of a flow"):
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         flow = Flow(FlowConfig(**checkpoint["hyper_parameters"]["flow"]))
         flow.load_state_dict(_below("flow.", checkpoint["state_dict"]))
-    except (OSError, EOFError, KeyError, RuntimeError, TypeError, ValueError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{path}: not a checkpoint of a flow ({error})") from error
     return flow.eval()
+
+
+@contextlib.contextmanager
+def _expected(path: pathlib.Path, kind: str) -> t.Iterator[None]:
+    """Say in one line that a file isn't of a kind, whatever reading it as one raises."""
+    try:
+        yield
+    except pickle.UnpicklingError as error:
+        # Of torch's many lines some advise to load without looking at what the file holds.
+        raise ValueError(f"{path}: not {kind} (torch finds no weights in it)") from error
+    except (OSError, EOFError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not {kind} ({' '.join(str(error).split())})") from error
 
 
 def network_config(values: dict[str, t.Any]) -> NetworkConfig:

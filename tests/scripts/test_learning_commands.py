@@ -158,7 +158,7 @@ def test_a_wrong_value_is_one_line_that_names_it(
     arguments = [word.format(**paths, released=RELEASED, recipe=RECIPE) for word in words]
     assert run(script, *arguments) == 1
     error = capsys.readouterr().err
-    assert named in error
+    assert named in error.splitlines()[-1]
     assert "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
 
