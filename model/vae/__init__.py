@@ -1,0 +1,1 @@
+"""The autoencoder and what teaches it: networks, objective, pretrained features, discriminator."""
