@@ -18,9 +18,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
 from benchmarks.lib import command, figures, functions, machine, payload, plots
 from benchmarks.lib.figures import Figure
 from scripts.lib import Failure

@@ -17,9 +17,6 @@ import tempfile
 import typing as t
 from collections.abc import Sequence
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
 from benchmarks.lib import command, figures, functions, payload, plots
 from benchmarks.lib.figures import Figure
 from scripts.lib import Failure

@@ -20,9 +20,6 @@ import tempfile
 import time
 import typing as t
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
@@ -32,6 +29,8 @@ from model.losses import Posterior
 from model.module import VAE
 from model.networks import Decoder, Encoder
 from model.training import Callback, RecipeCLI
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 BATCH = 100
 RESULTS = pathlib.Path(__file__).with_suffix(".csv")

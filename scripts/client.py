@@ -25,9 +25,6 @@ import typing as t
 
 import tqdm
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
 from scripts.lib.api import Client, ClientError, Refused
 
 __all__ = ["Client", "ClientError", "Refused"]

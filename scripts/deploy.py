@@ -19,12 +19,11 @@ import time
 import urllib.error
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scripts.lib import Failure, archive, aws, site, versions
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 _QUIET = os.environ | {"npm_config_loglevel": "error"}
 

@@ -14,10 +14,9 @@ import pathlib
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
 from scripts.lib import Failure, archive, collect, thin
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 ENGINES = ("torchscript", "onnx")
 PYTHONS = ("3.12", "3.13")

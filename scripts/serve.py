@@ -17,9 +17,6 @@ import sys
 import tempfile
 import typing as t
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 from whitenoise import WhiteNoise
@@ -30,6 +27,8 @@ from handler.app import create_app
 from handler.loading import Loader
 from handler.settings import Settings, SettingsError
 from scripts.lib import local_server
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def main() -> int:

@@ -15,9 +15,6 @@ import time
 import typing as t
 import warnings
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
 import numpy as np
 from PIL import Image, ImageOps
 

@@ -20,7 +20,7 @@ Files: t.TypeAlias = dict[str, pathlib.Path]
 
 def requirements(engine: str) -> list[pathlib.Path]:
     """The requirement files of a function with `engine`."""
-    return [ROOT / "requirements-function.txt", ROOT / f"requirements-{engine}.txt"]
+    return [ROOT / "handler" / "requirements.txt", ROOT / "handler" / f"requirements-{engine}.txt"]
 
 
 def project() -> Files:
