@@ -66,10 +66,10 @@ package: .venv/run.stamp
 
 # STAGE has no default: what is on AWS is not changed by leaving a word out.
 deploy: stage-is-given package $(BUNDLE)/manifest.json
-	@$(BIN)/python scripts/deploy.py up --stage $(STAGE) --engine $(ENGINE) --bundle $(BUNDLE) $(PARAMS)
+	@$(BIN)/python scripts/stack.py up --stage $(STAGE) --engine $(ENGINE) --bundle $(BUNDLE) $(PARAMS)
 
 remove: stage-is-given .venv/run.stamp
-	@$(BIN)/python scripts/deploy.py remove --stage $(STAGE) --engine $(ENGINE) $(PARAMS)
+	@$(BIN)/python scripts/stack.py remove --stage $(STAGE) --engine $(ENGINE) $(PARAMS)
 
 stage-is-given:
 	@test -n "$(STAGE)" || { echo "make: which stage? STAGE=dev, for example" >&2; exit 1; }
@@ -84,12 +84,12 @@ build/bundle/manifest.json: $(WEIGHTS) $(wildcard model/*.py) | .venv/run.stamp
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13) and f"make: Python {v[0]}.{v[1]} found; 3.11, 3.12 or 3.13 is needed (PYTHON=python3.13)")'
 	@$(PYTHON) -m venv .venv
 
-.venv/run.stamp: $(wildcard handler/requirements*.txt) scripts/requirements.txt | .venv/bin/python
+.venv/run.stamp: $(wildcard handler/requirements*.txt) server/requirements.txt model/requirements-export.txt | .venv/bin/python
 	@echo "installing what the server needs (torch is large: some minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-.venv/dev.stamp: $(wildcard */requirements.txt) $(wildcard handler/requirements-*.txt) scripts/requirements-client.txt | .venv/bin/python
+.venv/dev.stamp: $(wildcard */requirements*.txt) | .venv/bin/python
 	@echo "installing what the tests need"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@ .venv/run.stamp

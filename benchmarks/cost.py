@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 from benchmarks.lib import command, figures, functions, machine, payload, plots, prices
 from benchmarks.lib.figures import Figure
-from tests.e2e import lambda_runtime
+from deploy.emulated import lambda_runtime
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

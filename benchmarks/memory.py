@@ -19,8 +19,8 @@ from collections.abc import Sequence
 
 from benchmarks.lib import command, figures, functions, payload, plots
 from benchmarks.lib.figures import Figure
-from scripts.lib import Failure
-from tests.e2e import lambda_runtime
+from deploy import Failure
+from deploy.emulated import lambda_runtime
 
 ENGINES = {"onnx": "ONNX", "torchscript": "TorchScript"}
 REQUESTS, WARM = 10_000, 1_000

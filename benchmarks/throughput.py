@@ -27,7 +27,7 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks.lib import command, figures, payload, plots
 from benchmarks.lib.figures import Figure
-from scripts.lib import Failure
+from deploy import Failure
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 from benchmarks.lib import command, figures, gflop, machine, plots
 from benchmarks.lib.figures import Figure
-from scripts.lib import Failure
+from deploy import Failure
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

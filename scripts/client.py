@@ -10,7 +10,7 @@
 What a file is written as follows from its suffix. A folder is worked through with a few requests at a time; what its
 output folder holds already is not asked for again, so a run that was stopped goes on where it stopped. From Python:
 
-    from scripts.client import Client
+    from carvae_client import Client
     latent = Client("http://127.0.0.1:8000").encode(pathlib.Path("car.jpg"))["mean"]
 """
 
@@ -25,9 +25,8 @@ import typing as t
 
 import tqdm
 
-from scripts.lib.api import Client, ClientError, Refused
-
-__all__ = ["Client", "ClientError", "Refused"]
+from carvae_client import Client, ClientError, Refused
+from handler import files
 
 FORMS = {
     ".png": "image/png",
@@ -195,9 +194,8 @@ def _form(path: pathlib.Path) -> str:
 
 def _write(path: pathlib.Path, data: bytes) -> None:
     """Write a file that is complete or absent: what is there counts as done."""
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(data)
-    partial.replace(path)
+    with files.whole(path) as file:
+        file.write(data)
 
 
 def _fail(reason: str) -> int:

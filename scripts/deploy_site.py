@@ -7,7 +7,7 @@ import argparse
 import pathlib
 import sys
 
-from scripts.lib import Failure, site
+from deploy import Failure, site
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

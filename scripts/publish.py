@@ -10,7 +10,7 @@ import argparse
 import pathlib
 import sys
 
-from scripts.lib import Failure, versions
+from deploy import Failure, versions
 
 
 def main() -> int:

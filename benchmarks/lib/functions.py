@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from scripts.lib import Failure, collect
-from tests.e2e import lambda_runtime
+from deploy import Failure, collect
+from deploy.emulated import lambda_runtime
 
 from . import machine
 from .command import ROOT, alone
@@ -52,7 +52,7 @@ class Function:
 def packaged(engine: str) -> pathlib.Path:
     """The function's archive for this interpreter, built anew if a source is newer."""
     built = BUILT / engine / "function.zip"
-    sources = [*ROOT.glob("handler/*.py"), *ROOT.glob("scripts/lib/*.py"), *ROOT.glob("handler/requirements*.txt")]
+    sources = [*ROOT.glob("handler/*.py"), *ROOT.glob("deploy/*.py"), *ROOT.glob("handler/requirements*.txt")]
     with alone():
         if not built.exists() or built.stat().st_mtime < max(path.stat().st_mtime for path in sources):
             print(f"packaging {engine}", file=sys.stderr, flush=True)

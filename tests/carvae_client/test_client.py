@@ -15,8 +15,9 @@ import pytest
 from flask import Flask
 from PIL import Image
 
-from scripts.client import Client, ClientError, Refused, main
-from scripts.lib import api
+from carvae_client import Client, ClientError, Refused
+from carvae_client import client as api
+from scripts.client import main
 
 from .. import drawings
 
