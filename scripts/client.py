@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--jobs", type=int, default=4, help="requests at a time for a folder (%(default)s)")
     command = add("random", _random, "draw cars that never existed", "output")
     command.add_argument("--count", type=int, default=1, help="how many, 1 to 64 (%(default)s)")
+    command.add_argument("--first", type=int, help="index of the first of them (0)")
     command.add_argument("--seed", type=int, help="names the cars; the same seed gives the same cars")
     command.add_argument("--temperature", type=float, help="0 (the average car) to 2 (the unlikely)")
     command = add("interpolate", _interpolate, "morph one photograph into another", "start", "end", "output")
@@ -112,7 +113,7 @@ def _decode(client: Client, path: pathlib.Path, form: str) -> bytes:
 
 
 def _random(args: argparse.Namespace) -> int:
-    answer = Client(args.url).random(args.count, args.seed, args.temperature, _form(args.output))
+    answer = Client(args.url).random(args.count, args.seed, args.temperature, _form(args.output), args.first)
     _write(args.output, answer)
     return 0
 
