@@ -76,7 +76,7 @@ def test_back_off_grows_with_each_failure(start_app: Start, tmp_path: Path, monk
     waits = []
     for _ in range(9):
         now = loader._retry_at
-        loader.poke()
+        loader.retry_if_due()
         loader.wait(60)
         waits.append(loader.retry_after())
     assert waits == [2, 4, 8, 16, 30, 60, 60, 60, 60]
