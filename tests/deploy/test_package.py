@@ -80,7 +80,7 @@ def test_torch_is_made_of_the_same_bytes_again(function_zip: t.Callable[[str], P
     # a minute and goes the same way.
     installed = thin.without_unused(collect.installed("torchscript"))
     files = {path: file for path, file in installed.items() if path.startswith("torch/")}
-    again, _ = thin._pack(files["torch/lib/libtorch_python.so"], thin.find_strip(), tmp_path / "libraries")
+    again, _ = thin.pack(files["torch/lib/libtorch_python.so"], thin.find_strip(), tmp_path / "libraries")
     files, _ = thin.pack_libraries(files, SCRIPT.parent.parent / "build" / "libraries")
     files["libraries/libtorch_python.so.zst"] = again
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
