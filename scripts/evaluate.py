@@ -13,8 +13,6 @@ import pathlib
 import sys
 import typing as t
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-
 import numpy as np
 import torch
 from PIL import Image
@@ -79,7 +77,7 @@ def evaluate(args: argparse.Namespace) -> tuple[dict[str, t.Any], Tensor]:
     originals, codes, rows = [], [], []
     for group, chosen in sorted(groups.items()):
         images = photographs(chosen, size, group)
-        mean = torch.cat([torch.from_numpy(engine.encode(image.numpy())[0]) for image in images.split(1)])
+        mean = torch.cat([torch.from_numpy(engine.encode(image.numpy())[0]) for image in images.split(1)])  # type: ignore[no-untyped-call]
         decoded = decode(engine, mean)
         report["reconstruction"][group] = dataclasses.asdict(metrics.reconstruction(decoded, images))
         some = spread(len(images), 16)

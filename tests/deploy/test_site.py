@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib import Failure, site
+from deploy import Failure, site
 
 API = "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com"
 STATIC = Path(__file__).parent.parent.parent / "static"
