@@ -1,140 +1,221 @@
-"""A discriminator trained along, which asks for the detail that a squared error averages away.
+"""The second stage: the decoder learns from a discriminator, while encoder and prior stand still.
 
-A VAE's decoder answers with the mean of all pictures that a code may stand for, which is soft. A discriminator of
-patches (Isola et al. 2017) tells photographs from reconstructions; the decoder is asked to deceive it (Goodfellow et
-al. 2014) and to agree with the photograph in its features (Larsen et al. 2016), which keeps new detail in its place.
+A VAE's decoder answers with the mean of all pictures that a code may stand for, which is soft, and has never seen codes
+that no photograph has. Here it decodes three kinds of codes: those of photographs, draws from the prior (Goodfellow et
+al. 2014), and points between two photographs (Berthelot et al. 2019). All must pass for photographs; the first must
+also stay close to theirs. The prior takes no part: trained through the same discriminator it draws a few cars only.
 """
 
 import dataclasses
 import math
+import pathlib
+import typing as t
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.parametrizations import spectral_norm
 
-from .metrics import gradient_energy
+from . import priors
 from .networks import channels_last
+from .vae import discriminator
+from .vae.discriminator import ProjectedDiscriminator
+from .vae.perception import Perception, perceptual_distance
+
+#: Side in pixels at which discriminators look: at the whole picture made smaller, and at a piece of it as it is.
+SIDE = 128
+
+#: Steps between two measurements of how strongly each term pulls.
+MEASURE_EVERY = 50
 
 
 @dataclasses.dataclass(frozen=True)
 class AdversaryConfig:
-    """What a recipe says of the discriminator.
+    """What a recipe says of the second stage.
 
     Parameters
     ----------
     weight
-        Of its term in the decoder's loss, as a share of the ELBO's gradient at the decoder's last layer (Esser et al.
-        2021); 0 trains without one.
-    features
-        Weight of agreement in features, relative to that of being taken for a photograph.
-    energy
-        Weight of matching each photograph's gradient energy: the squared logarithm of the ratio. The discriminator says
-        where detail belongs, this how much of it there is.
+        Of the generator's loss, as a share of the reconstruction's gradient at the decoder's last layer (Esser et al.
+        2021, equation 7); 0 trains encoder and decoder together, without a discriminator.
+    perceptual
+        Weight of the perceptual distance, in the same unit.
+    prior
+        File whose prior is drawn from: released weights, or a flow's checkpoint. Empty for none.
+    drawn, midpoints
+        Codes per step from the prior, and between two photographs.
     start_step
-        Optimizer step from which the decoder listens; the discriminator learns from the first.
+        Optimizer step from which the generator's loss counts. Until then only layers that ``start_from`` brought no
+        weights for learn.
     ramp_steps
-        Steps over which the weight then rises linearly.
-    widths
-        Channels after each halving of the resolution.
+        Steps over which its weight then rises linearly.
     learning_rate
-        Of the discriminator's own Adam.
+        Of the discriminators' Adam.
     """
 
     weight: float = 0.0
-    features: float = 1.0
-    energy: float = 0.0
-    start_step: int = 0
-    ramp_steps: int = 0
-    widths: tuple[int, ...] = (32, 64, 128)
-    learning_rate: float = 4e-4
+    perceptual: float = 2.0
+    prior: str = ""
+    drawn: int = 8
+    midpoints: int = 4
+    start_step: int = 50
+    ramp_steps: int = 100
+    learning_rate: float = 2e-4
 
     def __post_init__(self) -> None:
-        for name in ("weight", "features", "energy", "start_step", "ramp_steps", "learning_rate"):
+        for name in ("weight", "perceptual", "drawn", "midpoints", "start_step", "ramp_steps", "learning_rate"):
             value = getattr(self, name)
             if not (value >= 0 and math.isfinite(value)):
                 raise ValueError(f"adversary.{name}: {value} is not a finite number of at least 0")
-        if not self.widths or min(self.widths) < 1:
-            raise ValueError(f"adversary.widths: {self.widths} must be numbers of channels of at least 1")
 
     def weight_at(self, step: int) -> float:
-        """Weight of the term at an optimizer step, counted from 0."""
+        """Weight of the generator's loss at an optimizer step, counted from 0."""
         since = step - self.start_step
         if since < 0:
             return 0.0
         return self.weight * min(1.0, (since + 1) / self.ramp_steps) if self.ramp_steps else self.weight
 
 
-class Discriminator(nn.Module):
-    """Images ``(N, C, S, S)`` in [0, 1] to the features of each layer and a map of scores, high for photographs."""
+class View(t.NamedTuple):
+    """What a discriminator is shown: photographs and decoded pictures at `SIDE`, the rebuilt ones first."""
 
-    def __init__(self, channels: int, widths: tuple[int, ...]) -> None:
-        super().__init__()
-        sizes = (channels, *widths)
-        # Spectral norm keeps it Lipschitz, so that its gradients go on being of use (Miyato et al. 2018).
-        self.layers = nn.ModuleList(
-            spectral_norm(nn.Conv2d(inputs, outputs, 4, 2, 1)) for inputs, outputs in zip(sizes, widths, strict=False)
-        )
-        self.score = spectral_norm(nn.Conv2d(widths[-1], 1, 3, 1, 1))
-
-    def forward(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
-        features = []
-        x = images * 2 - 1
-        for layer in self.layers:
-            x = F.leaky_relu(layer(x), 0.2)
-            features.append(x)
-        return features, self.score(x)
+    photographs: Tensor
+    decoded: Tensor
 
 
 class Adversary(nn.Module):
-    """The discriminator with its own optimizer: one call of `learn` and one of `term` a training step."""
+    """Discriminators with their optimizer, and the terms that they add to the decoder's loss.
 
-    def __init__(self, config: AdversaryConfig, channels: int) -> None:
+    Parameters
+    ----------
+    config
+        See `AdversaryConfig`.
+    size
+        Side of the decoder's pictures in pixels. Above `SIDE` a second discriminator looks at pieces of them.
+    """
+
+    pull: Tensor
+
+    def __init__(self, config: AdversaryConfig, size: int) -> None:
         super().__init__()
-        self.config = config
-        self.discriminator = channels_last(Discriminator(channels, config.widths))
-        # Not for the loop that trains encoder and decoder, nor for its processes to synchronise: see `learn`.
-        self.discriminator.requires_grad_(False)
-        self.optimizer = torch.optim.Adam(self.discriminator.parameters(), config.learning_rate, betas=(0.5, 0.99))
+        self.config, self.size = config, size
+        self.discriminators = channels_last(nn.ModuleList(ProjectedDiscriminator() for _ in range(1 + (size > SIDE))))
+        self.trained = [weight for weight in self.discriminators.parameters() if weight.requires_grad]
+        # Not for the loop that trains the decoder, nor for its processes to synchronise: see `learn`.
+        self.discriminators.requires_grad_(False)
+        self.optimizer = torch.optim.Adam(self.trained, config.learning_rate, betas=(0.0, 0.99))
+        # What perceptual distance and generator's loss are multiplied by to pull as strongly as the reconstruction.
+        self.register_buffer("pull", torch.ones(2))
+        # In a tuple: neither averaged nor written into checkpoints.
+        self._still: tuple[Perception, priors.Prior | None] = (channels_last(Perception()), None)
 
-    def learn(self, decoded: Tensor, images: Tensor) -> Tensor:
-        """One step of the discriminator's hinge loss (Lim and Ye 2017), returned as a scalar; 2 is telling nothing."""
-        self.discriminator.requires_grad_(True)
-        _, scores = self.discriminator(torch.cat((images, decoded.detach())))
-        real, decoys = scores.float().chunk(2)
-        loss = F.relu(1 - real).mean() + F.relu(1 + decoys).mean()
-        parameters = list(self.discriminator.parameters())
-        gradients = torch.autograd.grad(loss, parameters)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
+    def _apply(self, fn: t.Any, recurse: bool = True) -> t.Self:
+        for module in self._still:
+            if module is not None:
+                t.cast(t.Any, module)._apply(fn, recurse)
+        return t.cast(t.Self, super()._apply(fn, recurse))  # type: ignore[no-untyped-call]
+
+    @property
+    def perception(self) -> Perception:
+        """Feature maps that discriminators and perceptual distance share."""
+        return self._still[0]
+
+    def prepare(self, photographs: Tensor, prior: priors.Prior | None) -> None:
+        """Calibrate features on photographs ``(N, 3, S, S)``, and take the prior to draw from."""
+        self.perception.calibrate(F.interpolate(photographs, size=SIDE, mode="area"))
+        if prior is not None:
+            prior = prior.to(photographs.device).requires_grad_(False).eval()
+        self._still = (self.perception, prior)
+
+    @torch.no_grad()
+    def beside(self, codes: Tensor, generator: torch.Generator) -> Tensor:
+        """Codes ``(N, D)`` of photographs, then draws from the prior, then points between two of the photographs."""
+        config, prior = self.config, self._still[1]
+        more = []
+        if prior is not None:
+            noise = torch.randn(config.drawn, prior.noise_dim, generator=generator).to(codes.device)
+            more.append(prior(noise))
+        ends = torch.randint(len(codes), (2, config.midpoints), generator=generator).to(codes.device)
+        share = 0.2 + 0.6 * torch.rand(config.midpoints, 1, generator=generator).to(codes.device)
+        return torch.cat((codes, *more, torch.lerp(codes[ends[0]], codes[ends[1]], share)))
+
+    def views(self, photographs: Tensor, decoded: Tensor, generator: torch.Generator) -> list[View]:
+        """What each discriminator is shown; the same is done to a photograph and to its reconstruction."""
+        views = []
+        for index in range(len(self.discriminators)):
+            shown = [photographs, decoded]
+            if index:
+                row, column = torch.randint(self.size - SIDE + 1, (2,), generator=generator).tolist()
+                shown = [images[:, :, row : row + SIDE, column : column + SIDE] for images in shown]
+            elif self.size > SIDE:
+                shown = [F.interpolate(images, size=SIDE, mode="area") for images in shown]
+            augmented = discriminator.augmentation(len(decoded), shown[0].shape[2], generator)
+            real, made = (augmented(images).contiguous(memory_format=torch.channels_last) for images in shown)
+            views.append(View(real, made))
+        return views
+
+    def terms(self, views: t.Sequence[View]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Let the discriminators learn from views; returns perceptual distance, generator's loss, and what to log."""
+        seen = []
+        for photographs, decoded in views:
+            with torch.no_grad():
+                real = self.perception(photographs)
+            seen.append((real, self.perception(decoded)))
+        logs = self.learn([(real, [found.detach() for found in made]) for real, made in seen])
+        distance = torch.stack([
+            perceptual_distance(real, [found[: len(real[0])] for found in made]) for real, made in seen
+        ]).mean()  # fmt: skip
+        scored = (network(made) for network, (_, made) in zip(self.discriminators, seen, strict=True))
+        loss = torch.stack([discriminator.generator_loss(scores) for scores in scored]).mean()
+        return distance, loss, {"perceptual_distance": distance.detach(), "generator_loss": loss.detach(), **logs}
+
+    def learn(self, seen: t.Sequence[tuple[list[Tensor], list[Tensor]]]) -> dict[str, Tensor]:
+        """One step of the discriminators on maps of photographs and of decoded pictures; returns what to log."""
+        losses, accuracies = [], []
+        for weight in self.trained:
+            weight.requires_grad_(True)
+        for network, (real, made) in zip(self.discriminators, seen, strict=True):
+            scores = network([torch.cat(pair) for pair in zip(real, made, strict=True)])
+            right, wrong = [each[: len(real[0])] for each in scores], [each[len(real[0]) :] for each in scores]
+            losses.append(discriminator.discriminator_loss(right, wrong))
+            accuracies.append(discriminator.discriminator_accuracy(right, wrong))
+        loss = torch.stack(losses).sum()
+        gradients = torch.autograd.grad(loss, self.trained)
+        for weight, gradient in zip(self.trained, gradients, strict=True):
             if torch.distributed.is_initialized():
                 torch.distributed.all_reduce(gradient)
                 gradient.div_(torch.distributed.get_world_size())
-            parameter.grad = gradient
+            weight.grad = gradient
+            weight.requires_grad_(False)
         if torch.nn.utils.get_total_norm(gradients).isfinite():
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.discriminator.requires_grad_(False)
-        return loss.detach()
+        return {
+            "discriminator_loss": loss.detach() / len(losses),
+            "discriminator_accuracy": torch.stack(accuracies).mean(),
+        }
 
-    def term(self, decoded: Tensor, images: Tensor) -> Tensor:
-        """What the decoder is to lower, a scalar: scores of its images, and distance to the photographs' features."""
-        with torch.no_grad():
-            wanted, _ = self.discriminator(images)
-        features, scores = self.discriminator(decoded)
-        distance = torch.stack(
-            [(mine.float() - theirs.float()).abs().mean() / theirs.float().abs().mean().clamp(min=1e-3)
-             for mine, theirs in zip(features, wanted, strict=True)]
-        ).mean()  # fmt: skip
-        deceived: Tensor = scores.float().mean()
-        term = self.config.features * distance - deceived
-        if self.config.energy:
-            mine, theirs = (gradient_energy(batch.float()).clamp(min=1e-6).log() for batch in (decoded, images))
-            term = term + self.config.energy * (mine - theirs).square().mean()
-        return term
+    def measure(self, reconstruction: Tensor, terms: t.Sequence[Tensor], last_layer: Tensor) -> None:
+        """Set `pull` so that each term's gradient at ``last_layer`` is as large as the reconstruction's."""
+        of_reconstruction, *of_terms = (
+            torch.autograd.grad(loss, last_layer, retain_graph=True)[0].float().norm()
+            for loss in (reconstruction, *terms)
+        )
+        pull = torch.stack([(of_reconstruction / norm.clamp(min=1e-8)).clamp(max=1e4) for norm in of_terms])
+        if torch.distributed.is_initialized():
+            torch.distributed.all_reduce(pull)
+            pull /= torch.distributed.get_world_size()
+        if pull.isfinite().all():
+            self.pull.copy_(pull)
 
 
-def balanced(elbo: Tensor, term: Tensor, last_layer: Tensor, share: float) -> Tensor:
-    """``term`` scaled so that its gradient at ``last_layer`` is ``share`` of the ELBO's (Esser et al. 2021, eq. 7)."""
-    of_elbo, of_term = (torch.autograd.grad(loss, last_layer, retain_graph=True)[0].norm() for loss in (elbo, term))
-    scale: Tensor = (of_elbo / of_term.clamp(min=1e-6)).clamp(max=1e4)
-    return scale.detach().mul(share).mul(term)
+def load_prior(path: pathlib.Path) -> priors.Prior:
+    """The prior of released weights, or a flow from its checkpoint (``.ckpt``).
+
+    Raises
+    ------
+    ValueError
+        The file holds neither.
+    """
+    from . import release
+
+    return release.load_flow(path) if path.suffix == ".ckpt" else release.load(path).prior

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
-from . import bootstrap
-from .bootstrap import Estimate
+from .evaluation import intervals as bootstrap
+from .evaluation.intervals import Estimate
 
 #: Karras et al. 2018, appendix: patches of 7x7, here fewer an image, since these sets are small.
 PATCH = 7

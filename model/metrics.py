@@ -5,7 +5,8 @@ import dataclasses
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
-from . import bootstrap, generation
+from . import generation
+from .evaluation import intervals as bootstrap
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,8 +8,8 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from . import data, losses, optimizers, release
-from .adversary import Adversary, AdversaryConfig, balanced
+from . import canvas, data, losses, optimizers, release
+from .adversary import MEASURE_EVERY, Adversary, AdversaryConfig, load_prior
 from .losses import LossConfig, Posterior
 from .metrics import sharpness
 from .networks import Decoder, Encoder, NetworkConfig, channels_last
@@ -43,7 +43,9 @@ class VAE(L.LightningModule):
         self.network, self.loss, self.optimizer, self.seed = network, loss, optimizer, seed
         self.encoder = channels_last(Encoder(network))
         self.decoder = channels_last(Decoder(network))
-        self.adversary = Adversary(adversary, network.channels) if adversary.weight else None
+        self.adversary = Adversary(adversary, network.image_size) if adversary.weight else None
+        # Names of the decoder's weights that `start_from` brought; those of a new layer are not among them.
+        self.brought: list[str] = []
         self.skipped_steps = 0
         self._sums = torch.zeros(len(LOGGED))
         self._images = torch.tensor(0)
@@ -52,17 +54,25 @@ class VAE(L.LightningModule):
     def start_from(self, weights: pathlib.Path) -> None:
         """Begin with the encoder and decoder of released weights or of a training checkpoint.
 
+        The decoder may have outer layers more than they do; the encoder is the same.
+
         Raises
         ------
         ValueError
             The file holds no weights of carvae, or those of another network.
         """
         network, encoder, decoder = release.load_networks(weights)
-        # The mask has no weights and belongs to export.
-        if dataclasses.replace(network, sharpen=self.network.sharpen) != self.network:
+        mine, theirs = self.decoder.state_dict(), decoder.state_dict()
+        fitting = {name: value for name, value in theirs.items() if name in mine and mine[name].shape == value.shape}
+        # Only the layer that makes the picture, a weight and a bias, may be another one behind those that were added.
+        alike = {name: value.shape for name, value in encoder.state_dict().items()} == {
+            name: value.shape for name, value in self.encoder.state_dict().items()
+        }
+        if not alike or len(theirs) - len(fitting) > 2:
             raise ValueError(f"{weights}: weights of another network, {network}; the recipe's is {self.network}")
         self.encoder.load_state_dict(encoder.state_dict())
-        self.decoder.load_state_dict(decoder.state_dict())
+        self.decoder.load_state_dict(fitting, strict=False)
+        self.brought = [name for name, _ in self.decoder.named_parameters() if name in fitting]
 
     def elbo(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Decoded images, reconstruction loss and KL divergence on the scale of `model.losses`."""
@@ -79,12 +89,12 @@ class VAE(L.LightningModule):
         processes = self.trainer.world_size
         whole = torch.randn(processes * len(batch), self.network.latent_dim, generator=generator)
         noise = whole[self.global_rank :: processes].to(self.device)
+        if self.adversary is not None:
+            return self.adversarial_step(batch, noise)
         decoded, reconstruction, kl = self.elbo(batch, noise)
         loss = reconstruction + self.loss.beta_at(self.global_step) * kl
         # Per pixel, so that one learning rate and one clipping norm suit every image size.
         objective = loss / batch[0].numel()
-        if self.adversary is not None:
-            objective = objective + self.adversarial(objective, decoded, batch)
         with torch.no_grad():
             values = torch.stack((loss, reconstruction, kl, losses.psnr(decoded, batch).mean())).detach()
             # A step that is skipped for its values counts for nothing here either.
@@ -97,15 +107,27 @@ class VAE(L.LightningModule):
             self.log_dict({f"{name}_step": value for name, value in zip(LOGGED, values, strict=True)}, prog_bar=True)
         return objective
 
-    def adversarial(self, objective: Tensor, decoded: Tensor, images: Tensor) -> Tensor:
-        """Let the discriminator learn from this batch; returns its term in the decoder's loss."""
+    def adversarial_step(self, photographs: Tensor, noise: Tensor) -> Tensor:
+        """The decoder's objective in the second stage (`model.adversary`), on pictures without their white bars."""
         adversary = t.cast(Adversary, self.adversary)
-        told_apart = adversary.learn(decoded, images)
-        self.log("discriminator", told_apart, prog_bar=True)
-        weight = adversary.config.weight_at(self.global_step)
-        if not weight:
-            return torch.zeros_like(objective)
-        return balanced(objective, adversary.term(decoded, images), self.decoder.last_weight, weight)
+        config, step = adversary.config, self.global_step
+        generator = data.step_generator(self.seed, step, 2 + self.global_rank)
+        with torch.no_grad():
+            codes = adversary.beside(Posterior(*self.encoder(photographs)).sample(noise), generator)
+            if self.network.aspect:
+                photographs = canvas.stretch(photographs, canvas.log_aspect(photographs))
+        decoded = self.decoder.stretched(codes)
+        rebuilt = decoded[: len(photographs)]
+        reconstruction = losses.reconstruction_nats(rebuilt, photographs, self.loss.reconstruction)
+        reconstruction = reconstruction / photographs[0].numel()
+        distance, generator_loss, logs = adversary.terms(adversary.views(photographs, decoded, generator))
+        if step % MEASURE_EVERY == 0:
+            adversary.measure(reconstruction, (distance, generator_loss), self.decoder.last_weight)
+        logs["psnr"] = losses.psnr(rebuilt.detach(), photographs).mean()
+        self.log_dict(logs, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(photographs))
+        weights = (config.perceptual, config.weight_at(step))
+        added = torch.stack((distance, generator_loss)) * adversary.pull * adversary.pull.new_tensor(weights)
+        return reconstruction + added.sum()
 
     def validation_step(self, batch: Tensor, batch_index: int) -> None:
         no_noise = torch.zeros(len(batch), self.network.latent_dim, device=self.device)
@@ -125,6 +147,9 @@ class VAE(L.LightningModule):
         Dropped gradients leave the weights as they are; batch norm has seen the batch already and gets back the
         averages from before it.
         """
+        if self.grows():
+            for name in self.brought:
+                self.decoder.get_parameter(name).grad = None
         gradients = [parameter.grad for parameter in self.parameters() if parameter.grad is not None]
         if torch.nn.utils.get_total_norm(gradients).isfinite():
             self._buffers_before = {name: buffer.clone() for name, buffer in self.named_buffers()}
@@ -134,17 +159,47 @@ class VAE(L.LightningModule):
         for name, buffer in self.named_buffers():
             buffer.copy_(self._buffers_before[name])
 
+    def on_fit_start(self) -> None:
+        if self.adversary is None:
+            return
+        self.encoder.requires_grad_(False)
+        # Lightning sets it, and doesn't declare it.
+        images = self.trainer.datamodule.val  # type: ignore[attr-defined]
+        some = data.as_float(images.__getitems__(range(min(64, len(images))))).to(self.device)
+        path = self.adversary.config.prior
+        self.adversary.prepare(some, load_prior(pathlib.Path(path)) if path else None)
+
+    def grows(self) -> bool:
+        """Whether only layers that `start_from` brought no weights for are to learn at this step."""
+        if self.adversary is None or self.global_step >= self.adversary.config.start_step:
+            return False
+        return 0 < len(self.brought) < len(list(self.decoder.parameters()))
+
+    def on_train_batch_start(self, batch: Tensor, batch_index: int) -> None:
+        if self.adversary is None:
+            return
+        # Decoded pictures of several kinds share a batch, whose averages would be those of none.
+        self.eval()
+        if self.grows():
+            for name, layer in self.decoder.named_modules():
+                layer.train(isinstance(layer, torch.nn.BatchNorm2d) and f"{name}.weight" not in self.brought)
+        self.adversary.discriminators.train()
+
     def on_train_epoch_start(self) -> None:
         self._sums = torch.zeros(len(LOGGED), device=self.device)
         self._images = torch.tensor(0, device=self.device)
 
     def on_train_epoch_end(self) -> None:
+        self.log("skipped_steps", float(self.skipped_steps), sync_dist=True)
+        if self.adversary is not None:
+            return
         means = self._sums / self._images.clamp(min=1)
         self.log_dict({f"{name}_epoch": mean for name, mean in zip(LOGGED, means, strict=True)}, sync_dist=True)
-        self.log("skipped_steps", float(self.skipped_steps), sync_dist=True)
 
     def configure_optimizers(self) -> t.Any:
-        parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
+        parameters = list(self.decoder.parameters())
+        if self.adversary is None:
+            parameters = [*self.encoder.parameters(), *parameters]
         # Lightning clips no gradients of a fused optimizer under mixed precision.
         mixed = "mixed" in str(self.trainer.precision) and bool(self.trainer.gradient_clip_val)
         steps = int(self.trainer.estimated_stepping_batches)
@@ -153,7 +208,9 @@ class VAE(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, t.Any]) -> None:
         if self.adversary is not None:
             checkpoint["discriminator_optimizer"] = self.adversary.optimizer.state_dict()
+            checkpoint["brought"] = self.brought
 
     def on_load_checkpoint(self, checkpoint: dict[str, t.Any]) -> None:
         if self.adversary is not None:
             self.adversary.optimizer.load_state_dict(checkpoint["discriminator_optimizer"])
+            self.brought = checkpoint["brought"]

@@ -19,7 +19,7 @@ class OptimizerConfig:
     ----------
     name
         ``adam`` (Kingma and Ba 2015) or ``adamw`` (Loshchilov and Hutter 2019).
-    learning_rate, beta1, weight_decay
+    learning_rate, beta1, beta2, weight_decay
         Their usual meaning.
     schedule
         ``one-cycle`` rises over a tenth of the steps and falls to zero by cosine (Smith 2018); ``cosine`` only falls;
@@ -30,6 +30,7 @@ class OptimizerConfig:
     name: t.Literal["adam", "adamw"] = "adam"
     learning_rate: float = 1e-3
     beta1: float = 0.9
+    beta2: float = 0.999
     weight_decay: float = 0.0
     schedule: Schedule = "constant"
     factor: float = 0.1
@@ -43,7 +44,7 @@ class OptimizerConfig:
             value = getattr(self, name)
             if not (value >= 0 and math.isfinite(value)):
                 raise ValueError(f"optimizer.{name}: {value} is not a finite number of at least 0")
-        for name in ("beta1", "factor"):
+        for name in ("beta1", "beta2", "factor"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"optimizer.{name}: {getattr(self, name)} is not within 0 and 1, 1 excluded")
         if self.schedule == "steps" and not self.milestones:
@@ -63,7 +64,7 @@ def build(
         Update all weights in one kernel, a tenth of a small network's time less.
     """
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.name]
-    betas = (config.beta1, 0.999)
+    betas = (config.beta1, config.beta2)
     optimizer = kind(parameters, config.learning_rate, betas, weight_decay=config.weight_decay, fused=fused)
     if config.schedule == "constant":
         return {"optimizer": optimizer}
@@ -71,7 +72,7 @@ def build(
     scheduler: dict[str, t.Any] = {"interval": "step"}
     if config.schedule == "one-cycle":
         scheduler["scheduler"] = lr_scheduler.OneCycleLR(
-            optimizer, config.learning_rate, total_steps=steps, pct_start=0.1
+            optimizer, config.learning_rate, total_steps=steps, pct_start=0.1, cycle_momentum=False
         )
     elif config.schedule == "cosine":
         scheduler["scheduler"] = lr_scheduler.CosineAnnealingLR(optimizer, steps, config.minimum)

@@ -28,7 +28,7 @@ def shrink(config: t.Any, runs: pathlib.Path) -> None:
     config.data.folder, config.data.limit = str(folder), 0
     config.data.batch_size = min(config.data.batch_size, BATCH)
     config.report_every = EPOCHS
-    config.start_from = None
+    config.start_from, config.model.adversary.prior = None, ""
     trainer = config.trainer
     trainer.accelerator, trainer.devices, trainer.strategy, trainer.num_nodes = "cpu", 1, "auto", 1
-    trainer.max_epochs, trainer.log_every_n_steps = EPOCHS, 1
+    trainer.max_epochs, trainer.log_every_n_steps, trainer.limit_train_batches = EPOCHS, 1, None

@@ -103,9 +103,9 @@ def generate(
     paths = torch.randperm(len(codes), generator=torch.Generator().manual_seed(SEED))[: 2 * PATHS]
     start, end = codes[paths[: len(paths) // 2]], codes[paths[len(paths) // 2 : len(paths) // 2 * 2]]
     result: dict[str, t.Any] = {
-        "real against real": dataclasses.asdict(evaluation.distances(train, real, features)),
-        "random": dataclasses.asdict(evaluation.distances(samples, real, features)),
-        "reconstructions": dataclasses.asdict(evaluation.distances(decode(engine, codes), real, features)),
+        "real against real": dataclasses.asdict(evaluation.compare(train, real, features)),
+        "random": dataclasses.asdict(evaluation.compare(samples, real, features)),
+        "reconstructions": dataclasses.asdict(evaluation.compare(decode(engine, codes), real, features)),
     }
     for name in ("lerp", "slerp"):
         between = numpy_path(getattr(latents, name))

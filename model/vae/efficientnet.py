@@ -9,32 +9,18 @@ import typing as t
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 #: Side of the square, in pixels, that each network was trained on.
 SIDES = {"lite0": 224, "lite1": 240, "lite2": 260}
 
 
-class SamePadded(nn.Module):
-    """A convolution with TensorFlow's padding, which depends on the size of its input when it has a stride."""
-
-    def __init__(self, convolution: nn.Conv2d) -> None:
-        super().__init__()
-        self.convolution = convolution
-        self.kernel, self.stride = convolution.kernel_size[0], convolution.stride[0]
-        # Without a stride it is the same on both sides, and costs nothing inside the convolution.
-        convolution.padding = (self.kernel // 2,) * 2 if self.stride == 1 else (0, 0)
+class StridedDepthwise(nn.Conv2d):
+    """A strided convolution of each channel by itself, in full precision: CPUs have no fast gradient of it in bf16."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.stride > 1:
-            rows, columns = (self._margins(length) for length in x.shape[2:])
-            x = F.pad(x, (*columns, *rows))
-        return t.cast(Tensor, self.convolution(x))
-
-    def _margins(self, length: int) -> tuple[int, int]:
-        total = max(0, (-(-length // self.stride) - 1) * self.stride + self.kernel - length)
-        return total // 2, total - total // 2
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.float())
 
 
 class Block(nn.Module):
@@ -86,11 +72,13 @@ class EfficientNetLite(nn.Module):
             ``(N, 3, H, W)`` in [0, 1].
         """
         found = []
-        x = self.stem(normalised(images))
+        # TensorFlow pads behind where PyTorch pads in front. For pictures and kernels turned by half a circle that is
+        # the same (see `_folded`), and no input needs to be copied into a larger one.
+        x = self.stem(normalised(images).flip(2, 3))
         for index, block in enumerate(self.blocks[: max(blocks) + 1]):
             x = block(x)
             if index in blocks:
-                found.append(x)
+                found.append(x.flip(2, 3))
         return found
 
     def pooled(self, images: Tensor) -> Tensor:
@@ -122,17 +110,21 @@ def _original(name: str) -> t.Any:
     return original.eval()
 
 
-def _folded(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> SamePadded:
-    plain = nn.Conv2d(
+def _folded(convolution: t.Any, norm: nn.BatchNorm2d) -> nn.Conv2d:
+    kernel = convolution.kernel_size[0]
+    stride = int(convolution.stride[0])
+    kind = StridedDepthwise if stride > 1 and convolution.groups > 1 else nn.Conv2d
+    turned = kind(
         convolution.in_channels,
         convolution.out_channels,
-        convolution.kernel_size,  # type: ignore[arg-type]
-        convolution.stride,  # type: ignore[arg-type]
+        kernel,
+        stride,
+        kernel // 2,
         groups=convolution.groups,
         bias=False,
     )
-    plain.load_state_dict({"weight": convolution.weight})
-    return SamePadded(fuse_conv_bn_eval(plain.eval(), norm.eval()))
+    turned.load_state_dict({"weight": convolution.weight.flip(2, 3)})
+    return fuse_conv_bn_eval(turned.eval(), norm.eval())
 
 
 def _block(original: t.Any) -> Block:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from model import generation
-from model.bootstrap import Estimate
+from model.evaluation.intervals import Estimate
 
 
 def noise(count: int = 40, size: int = 32, seed: int = 0) -> torch.Tensor:

@@ -6,8 +6,8 @@ import typing as t
 import torch
 from torch import Tensor
 
-from . import generation
-from .bootstrap import Estimate
+from .. import generation
+from .intervals import Estimate
 
 #: A path shows this many steps between its two cars.
 STEPS = 16
@@ -42,7 +42,7 @@ class Distances:
     ms_ssim: Estimate
 
 
-def distances(images: Tensor, real: Tensor, real_features: Tensor) -> Distances:
+def compare(images: Tensor, real: Tensor, real_features: Tensor) -> Distances:
     """Compare ``(N, C, S, S)`` images with real ones, whose `generation.features` are given as well."""
     levels = generation.sliced_wasserstein(images, real)
     near = generation.neighbourhood(real_features, generation.features(images))
@@ -96,7 +96,7 @@ def interpolation(
         largest_jump=max(ratios),
         jumps=sum(ratio > 3 for ratio in ratios) / len(ratios),
         from_cross_fade=sum(fades) / len(fades),
-        midpoints=distances(torch.stack(middles), real, real_features),
+        midpoints=compare(torch.stack(middles), real, real_features),
     )
 
 

@@ -1,0 +1,130 @@
+"""A judge that knows what cars look like: EfficientNet-Lite1, which has learnt the photographs of ImageNet.
+
+It sees each picture enlarged to the 240 px that it was trained on. Training learns from Lite0 at most, so that the
+judge is not the teacher.
+"""
+
+import dataclasses
+import typing as t
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..vae.efficientnet import EfficientNetLite
+from . import distances
+
+#: Kinds of cars among ImageNet's 1,000 classes.
+CARS = {
+    436: "station wagon",
+    468: "cab",
+    479: "car wheel",
+    511: "convertible",
+    581: "grille",
+    609: "jeep",
+    627: "limousine",
+    656: "minivan",
+    661: "Model T",
+    717: "pickup",
+    751: "racer",
+    817: "sports car",
+    864: "tow truck",
+}
+
+#: Pictures seen at once: more are no faster on a CPU.
+BATCH = 16
+
+Progress = t.Callable[[t.Sequence[Tensor]], t.Iterable[Tensor]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """What the judge sees in N pictures, on the CPU.
+
+    Parameters
+    ----------
+    features : Tensor
+        ``(N, F)``.
+    recognised : Tensor
+        ``(N,)``, 1 where the likeliest of ImageNet's classes is one of `CARS`, else 0.
+    """
+
+    features: Tensor
+    recognised: Tensor
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+class Judge(nn.Module):
+    """Features of pictures, and whether they are recognised as cars.
+
+    Parameters
+    ----------
+    extractor : nn.Module, optional
+        Takes the features of ``(N, 3, H, W)`` pictures in [0, 1] in place of Lite1, which then only recognises.
+        Needs ``num_features``.
+
+    Raises
+    ------
+    ImportError
+        The package of Lite1's weights is not installed.
+    """
+
+    def __init__(self, extractor: nn.Module | None = None) -> None:
+        super().__init__()
+        self.network: EfficientNetLite = t.cast(t.Any, EfficientNetLite("lite1")).to(memory_format=torch.channels_last)
+        self.extractor = extractor
+        #: What torchmetrics' distances look for when a judge is their ``feature``.
+        self.num_features = int(t.cast(int, extractor.num_features)) if extractor else 1280
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features ``(N, F)`` of pictures ``(N, 3, H, W)`` in [0, 1]."""
+        if self.extractor is not None:
+            return t.cast(Tensor, self.extractor(images))
+        return self.network.pooled(self.enlarged(images))
+
+    def enlarged(self, images: Tensor) -> Tensor:
+        """Pictures as Lite1 sees them, ``(N, 3, 240, 240)``."""
+        size = (self.network.side, self.network.side)
+        images = F.interpolate(images, size=size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+        return images.contiguous(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def look(self, images: Tensor, progress: Progress = iter) -> Seen:
+        """See pictures ``(N, 3, H, W)`` in [0, 1], once for all scores.
+
+        Parameters
+        ----------
+        progress
+            Wraps the batches, e.g. in a progress bar.
+        """
+        features, recognised = [], []
+        cars = torch.tensor(list(CARS))
+        for batch in progress(torch.split(images, BATCH)):
+            pooled = self.network.pooled(self.enlarged(batch))
+            features.append((pooled if self.extractor is None else self(batch)).float().cpu())
+            likeliest = self.network.logits(pooled).argmax(1).cpu()
+            recognised.append(torch.isin(likeliest, cars).float())
+        return Seen(torch.cat(features), torch.cat(recognised))
+
+    def score(self, images: Tensor, photographs: Seen) -> dict[str, float]:
+        """Quick scores of pictures, for a training loop.
+
+        Parameters
+        ----------
+        images
+            ``(N, 3, H, W)`` in [0, 1].
+        photographs
+            What `look` saw in photographs that training does not see, once.
+
+        Returns
+        -------
+        dict
+            ``recognised``, a share, and ``kid``, times 1,000.
+        """
+        seen = self.look(images)
+        return {
+            "recognised": float(seen.recognised.mean()),
+            "kid": 1000 * distances.kernel_distance(photographs.features, seen.features),
+        }
