@@ -1,5 +1,6 @@
 # make run    the page and the API on http://127.0.0.1:8000 (PORT=, BUNDLE=)
 # make test   every test, ruff and mypy
+# make unit   the tests that take under a minute; pytest -m browser, packaged, reliability or slow are the others
 # make evaluate DATA=   the README's tables, from your photographs
 # make deploy everything on AWS (STAGE=, ENGINE=, BUNDLE=, PARAMS=); make package builds its function alone
 # make fuzz, make load, make faults, make audit   see docs/reliability.md
@@ -21,13 +22,16 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --genera
   --custom-compile-command 'make lock' --no-emit-package flatbuffers --no-emit-package protobuf \
   - --output-file
 
-.PHONY: run test check evaluate bench bench-check fuzz load faults audit lock package deploy remove stage-is-given clean
+.PHONY: run test unit check evaluate bench bench-check fuzz load faults audit lock package deploy remove stage-is-given clean
 
 run: .venv/run.stamp $(BUNDLE)/manifest.json
 	@exec $(BIN)/python scripts/serve.py --bundle $(BUNDLE) --port $(PORT)
 
 test: .venv/dev.stamp check
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+unit: .venv/dev.stamp
+	$(BIN)/python -m pytest -m unit --numprocesses 2 --dist loadfile
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check .

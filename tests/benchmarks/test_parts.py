@@ -138,6 +138,7 @@ def test_without_a_bundle_it_says_how_to_get_one(tmp_path: Path) -> None:
     assert result.stderr.startswith(f"warm_latency: {tmp_path}: no model bundle")
 
 
+@pytest.mark.slow
 def test_warm_latency_measures_in_its_short_form(bundle: Path) -> None:
     command = [sys.executable, ROOT / "benchmarks" / "warm_latency.py", "--quick", "--bundle", bundle]
     result = subprocess.run(command, check=False, capture_output=True, text=True)
