@@ -112,6 +112,18 @@ class NetworkConfig:
                 f"cells, the encoder ends on {self.grid_size}x{self.grid_size}"
             )
 
+    def extends(self, other: t.Self) -> bool:
+        """Whether weights of another network fit this one, which may have one more doubling in its decoder."""
+        # The mask has no weights and belongs to export.
+        grown = dataclasses.replace(other, sharpen=self.sharpen)
+        if self.halved and not other.halved and self.outward[:-1] == other.outward:
+            blocks = (*other.decoder_blocks, *self.decoder_blocks[-1:]) if other.decoder_blocks else ()
+            size = 2 * other.image_size
+            grown = dataclasses.replace(
+                grown, image_size=size, halved=True, decoder_widths=self.outward, decoder_blocks=blocks
+            )
+        return grown == self
+
     @property
     def outward(self) -> tuple[int, ...]:
         """The decoder's widths, from its first grid outwards."""
