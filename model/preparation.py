@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import math
 import os
 import pathlib
 import typing as t
@@ -14,7 +15,7 @@ import zipfile
 import imagehash
 import numpy as np
 from numpy.lib.format import open_memmap
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from . import folders
 from .data import IMAGES, SPLITS
@@ -23,6 +24,17 @@ CARD = "data_card.json"
 CONTACT_SHEET = "contact_sheet.png"
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 Fit = t.Literal["letterbox", "crop", "squash"]
+
+#: EXIF orientation to what sets the picture upright.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 #: Images whose 64-bit perceptual hashes differ in at most this many bits count as near duplicates.
 NEAR_DUPLICATE_BITS = 4
@@ -98,13 +110,27 @@ def _in_zip(path: pathlib.Path) -> list[Source]:
 
 def decode(content: bytes) -> Image.Image:
     """Decode an image upright, in RGB, with transparency laid on white."""
-    image = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
-    if image.has_transparency_data:
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-    if image.mode.startswith("I"):
-        # Pillow clips 16-bit greys instead of scaling them.
-        image = Image.fromarray((np.asarray(image, np.uint32) >> 8).astype(np.uint8))
-    return image.convert("RGB")
+    return _on_white(_plain(ImageOps.exif_transpose(Image.open(io.BytesIO(content)))))
+
+
+def letterbox(content: bytes, size: int) -> Image.Image:
+    """Decode an image into ``size x size`` pixels, the bars white: to the pixel what the server makes of an upload.
+
+    The order of the steps is the server's: a JPEG is scaled inside its decoder, to at least twice the final size, and
+    transparency and orientation come after the scaling.
+
+    Raises
+    ------
+    OSError, ValueError, SyntaxError or Image.DecompressionBombError
+        If it can't be decoded, or has 32 bits per channel.
+    """
+    image = Image.open(io.BytesIO(content))
+    share = 2 * size / max(image.size)
+    image.draft(None, (math.ceil(image.width * share), math.ceil(image.height * share)))
+    image.load()
+    inner = ImageOps.contain(_plain(image), (size, size), Image.Resampling.LANCZOS)
+    turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return _in_the_middle(inner if turn is None else inner.transpose(turn), size)
 
 
 def to_square(image: Image.Image, size: int, fit: Fit = "letterbox") -> Image.Image:
@@ -113,9 +139,29 @@ def to_square(image: Image.Image, size: int, fit: Fit = "letterbox") -> Image.Im
         return image.resize((size, size), Image.Resampling.LANCZOS)
     if fit == "crop":
         return ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
-    inner = ImageOps.contain(image, (size, size), Image.Resampling.LANCZOS)
+    return _in_the_middle(ImageOps.contain(image, (size, size), Image.Resampling.LANCZOS), size)
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Convert any mode to RGB, or to RGBA where something may be transparent."""
+    if image.mode.startswith("I;16"):
+        # Pillow clips 16-bit values at 255 when it converts them.
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode in ("I", "F"):
+        raise ValueError("32 bits per pixel; expected 8 or 16")
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode != "RGBA":
+        return image
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
+def _in_the_middle(inner: Image.Image, size: int) -> Image.Image:
     square = Image.new("RGB", (size, size), "white")
-    square.paste(inner, ((size - inner.width) // 2, (size - inner.height) // 2))
+    place = (size - inner.width) // 2, (size - inner.height) // 2
+    square.paste(inner, place, inner if inner.mode == "RGBA" else None)
     return square
 
 
@@ -183,7 +229,9 @@ def _write(
     spool = _room_for(work / "spool.npy", (max(1, len(sources)), settings.size, settings.size, 3))
     for source in progress(sorted(sources, key=lambda s: (SPLIT_ORDER.get(s.split or "", 0), s.name))):
         try:
-            image = decode(source.read())
+            content = source.read()
+            image = decode(content)
+            square = letterbox(content, settings.size) if settings.fit == "letterbox" else None
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             left_out["unreadable"].append(source.name)
             continue
@@ -200,7 +248,7 @@ def _write(
             left_out["near duplicate"].append(source.name)
             continue
         hashes[len(kept)] = code
-        spool[len(kept)] = np.asarray(to_square(image, settings.size, settings.fit))
+        spool[len(kept)] = np.asarray(square or to_square(image, settings.size, settings.fit))
         kept.append((source.name, source.split or _split_of(digest, settings)))
     if not kept:
         reasons = ", ".join(f"{len(names)} {reason}" for reason, names in sorted(left_out.items()))
