@@ -5,7 +5,7 @@
 FROM public.ecr.aws/lambda/python:3.13
 
 ARG PIP_EXTRA_INDEX_URL=""
-COPY deploy/requirements-torchscript.lock requirements-torchscript.txt ./
+COPY deploy/requirements-torchscript.lock handler/requirements-torchscript.txt ./
 # By its label, or the default index's CUDA build of several GB under the same number is taken.
 RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements-torchscript.lock \
  && pip install --no-cache-dir "$(grep '^torch==' requirements-torchscript.txt)+cpu"

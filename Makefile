@@ -3,7 +3,7 @@
 # make evaluate DATA=   the README's tables, from your photographs
 # make deploy everything on AWS (STAGE=, ENGINE=, BUNDLE=, PARAMS=); make package builds its function alone
 # make fuzz, make load, make faults, make audit   see docs/reliability.md
-# make lock   pins and hashes of what the function is made of, after a change of requirements-{function,onnx,torchscript}.txt
+# make lock   pins and hashes of what the function is made of, after a change of handler/requirements*.txt
 # make bench  every figure of docs/performance.md anew, in half an hour of a quiet machine
 # make bench-check        the same beside, and which ratios fell against the committed ones
 # make remove STAGE=dev   all of that off AWS again, the published models, too
@@ -39,7 +39,7 @@ fuzz load faults: .venv/dev.stamp build/bundle/manifest.json
 
 # Known weaknesses in what is installed and what is deployed with; asks the package indexes' own services.
 audit: .venv/dev.stamp
-	$(BIN)/pip-audit --local
+	$(BIN)/pip-audit --local --skip-editable
 	npm audit
 
 bench: .venv/dev.stamp build/peers.stamp $(BUNDLE)/manifest.json
@@ -57,8 +57,8 @@ evaluate: .venv/dev.stamp $(BUNDLE)/manifest.json
 # Anew after a change of what the function requires. PyTorch is left out: its CPU builds are on an index of their own.
 lock: .venv/run.stamp
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
-	@cat requirements-function.txt requirements-onnx.txt | $(LOCK) deploy/requirements-onnx.lock
-	@{ cat requirements-function.txt; grep -v '^torch' requirements-torchscript.txt; echo typing-extensions; } \
+	@cat handler/requirements.txt handler/requirements-onnx.txt | $(LOCK) deploy/requirements-onnx.lock
+	@{ cat handler/requirements.txt; grep -v '^torch' handler/requirements-torchscript.txt; echo typing-extensions; } \
 	  | $(LOCK) deploy/requirements-torchscript.lock
 
 package: .venv/run.stamp
@@ -66,10 +66,10 @@ package: .venv/run.stamp
 
 # STAGE has no default: what is on AWS is not changed by leaving a word out.
 deploy: stage-is-given package $(BUNDLE)/manifest.json
-	@$(BIN)/python scripts/deploy.py up --stage $(STAGE) --engine $(ENGINE) --bundle $(BUNDLE) $(PARAMS)
+	@$(BIN)/python scripts/stack.py up --stage $(STAGE) --engine $(ENGINE) --bundle $(BUNDLE) $(PARAMS)
 
 remove: stage-is-given .venv/run.stamp
-	@$(BIN)/python scripts/deploy.py remove --stage $(STAGE) --engine $(ENGINE) $(PARAMS)
+	@$(BIN)/python scripts/stack.py remove --stage $(STAGE) --engine $(ENGINE) $(PARAMS)
 
 stage-is-given:
 	@test -n "$(STAGE)" || { echo "make: which stage? STAGE=dev, for example" >&2; exit 1; }
@@ -84,14 +84,14 @@ build/bundle/manifest.json: $(WEIGHTS) $(wildcard model/*.py) | .venv/run.stamp
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13) and f"make: Python {v[0]}.{v[1]} found; 3.11, 3.12 or 3.13 is needed (PYTHON=python3.13)")'
 	@$(PYTHON) -m venv .venv
 
-.venv/run.stamp: requirements.txt requirements-function.txt requirements-torchscript.txt requirements-onnx.txt | .venv/bin/python
+.venv/run.stamp: $(wildcard handler/requirements*.txt) server/requirements.txt model/requirements-export.txt | .venv/bin/python
 	@echo "installing what the server needs (torch is large: some minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-.venv/dev.stamp: $(wildcard requirements*.txt) | .venv/bin/python
+.venv/dev.stamp: $(wildcard */requirements*.txt) | .venv/bin/python
 	@echo "installing what the tests need"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@ .venv/run.stamp
 
 # The servers that ours is compared with share nothing with .venv.
@@ -102,4 +102,4 @@ build/peers.stamp: benchmarks/requirements-peers.txt | .venv/bin/python
 	@touch $@
 
 clean:
-	rm -rf build .venv
+	rm -rf build .venv carvae.egg-info

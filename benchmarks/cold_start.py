@@ -18,13 +18,10 @@ import tempfile
 import time
 from collections.abc import Sequence
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
 from benchmarks.lib import command, figures, functions, machine, payload, plots
 from benchmarks.lib.figures import Figure
-from scripts.lib import Failure
-from tests.e2e import lambda_runtime
+from deploy import Failure
+from deploy.emulated import lambda_runtime
 
 ONNX, TORCHSCRIPT = "ONNX, packaged", "TorchScript, packaged"
 ORIGINALS, INSTALLED = "(a) the originals' way", "(b) installed, model on disk"

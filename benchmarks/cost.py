@@ -18,12 +18,11 @@ import time
 import typing as t
 from collections.abc import Sequence
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
 from benchmarks.lib import command, figures, functions, machine, payload, plots, prices
 from benchmarks.lib.figures import Figure
-from tests.e2e import lambda_runtime
+from deploy.emulated import lambda_runtime
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 ENGINES = {"onnx": "ONNX", "torchscript": "TorchScript"}
 SIZES = (64, 128, 192, 256)

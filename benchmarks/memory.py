@@ -17,13 +17,10 @@ import tempfile
 import typing as t
 from collections.abc import Sequence
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
 from benchmarks.lib import command, figures, functions, payload, plots
 from benchmarks.lib.figures import Figure
-from scripts.lib import Failure
-from tests.e2e import lambda_runtime
+from deploy import Failure
+from deploy.emulated import lambda_runtime
 
 ENGINES = {"onnx": "ONNX", "torchscript": "TorchScript"}
 REQUESTS, WARM = 10_000, 1_000

@@ -25,12 +25,11 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
 from benchmarks.lib import command, figures, payload, plots
 from benchmarks.lib.figures import Figure
-from scripts.lib import Failure
+from deploy import Failure
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 CLIENTS = (1, 8, 32)
 ROUNDS, SECONDS = 3, 4.0

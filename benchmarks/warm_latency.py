@@ -18,12 +18,11 @@ import sys
 import typing as t
 from collections.abc import Sequence
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
 from benchmarks.lib import command, figures, gflop, machine, plots
 from benchmarks.lib.figures import Figure
-from scripts.lib import Failure
+from deploy import Failure
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 ENGINES = {"onnx": "ONNX", "torchscript": "TorchScript"}
 ROUNDS, REPEATS = 5, 60

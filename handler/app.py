@@ -12,13 +12,16 @@ from flask import Blueprint, Flask, Response, current_app, g, request
 from . import admission, errors, images, inputs, middleware
 from .answers import JSON, as_json, choose, numbers
 from .errors import Problem
-from .latents import MAX_SEED, METHODS, Array, noise
+from .latents import MAX_INDEX, MAX_SEED, METHODS, Array, noise
 from .loading import Loader, Model
 from .middleware import timed
 from .settings import Settings
 
 #: Largest request body: what is left of Lambda's 6 MB after base64.
 MAX_BODY = 4_500_000
+
+#: Largest ``first``: from there on, too, a seed has as many cars as can be asked for.
+MAX_FIRST = MAX_INDEX - inputs.MAX_COUNT + 1
 
 #: Seconds for which ``/health`` remembers that requests were refused.
 REFUSALS_S = 10
@@ -133,15 +136,17 @@ def reconstruct() -> Response:
 def random() -> Response:
     """Draw cars that never existed."""
     form = choose(JSON, *images.FORMS)
-    inputs.check_query("count", "seed", "temperature", "image")
+    inputs.check_query("count", "first", "seed", "temperature", "image")
     inline = _inline()
     count = inputs.integer("count", 1, inputs.MAX_COUNT, 1)
+    first = inputs.integer("first", 0, MAX_FIRST, 0)
     # From the operating system: a generator's state may have been restored from a snapshot that others share.
     seed = inputs.integer("seed", 0, MAX_SEED, secrets.randbelow(MAX_SEED + 1))
     temperature = inputs.number("temperature", 0, 2, 1)
     model = _model()
     with timed("model"):
-        latents = np.concatenate([_drawn(model, seed, index, temperature) for index in range(count)])
+        drawn = [inputs.DrawnCar(seed, index, temperature) for index in range(first, first + count)]
+        latents = np.concatenate([_draw(model, car) for car in drawn])
         cars = _decode(model, latents)
     with timed("encode"):
         pictures = [images.picture(car) for car in cars]
@@ -150,8 +155,8 @@ def random() -> Response:
                 "seed": seed,
                 "temperature": temperature,
                 "cars": [
-                    {"index": index, "image": images.data_url(car, inline), "latent": numbers(latents[index])}
-                    for index, car in enumerate(pictures)
+                    {"index": car.index, "image": images.data_url(picture, inline), "latent": numbers(latent)}
+                    for car, picture, latent in zip(drawn, pictures, latents, strict=True)
                 ],
             }
             response = _answer(body, form, model)
@@ -170,9 +175,9 @@ def interpolate() -> Response:
     inline = _inline()
     steps = inputs.integer("steps", 2, 32, 8)
     method = inputs.choice("method", METHODS)
-    start, end = _ends()
     model = _model()
-    ends = _latent(model, "start", start), _latent(model, "end", end)
+    start, end = inputs.ends(model.manifest.latent_dim)
+    ends = _latent(model, start), _latent(model, end)
     shares = np.linspace(0, 1, steps)
     with timed("model"):
         frames = _decode(model, np.concatenate([METHODS[method](*ends, float(share)) for share in shares]))
@@ -283,9 +288,9 @@ def _read(data: bytes, model: Model, field: str) -> images.Upload:
         return images.read(data, model.manifest.image_size, model.manifest.channels, field)
 
 
-def _drawn(model: Model, seed: int, index: int, temperature: float) -> Array:
-    """The latent, ``(1, D)``, that a seed names."""
-    return model.engine.prior(np.float32(temperature) * noise(seed, index, model.manifest.noise_dim))
+def _draw(model: Model, car: inputs.DrawnCar) -> Array:
+    """The car's latent, ``(1, D)``."""
+    return model.engine.prior(np.float32(car.temperature) * noise(car.seed, car.index, model.manifest.noise_dim))
 
 
 def _decode(model: Model, latents: Array) -> Array:
@@ -295,22 +300,17 @@ def _decode(model: Model, latents: Array) -> Array:
     return decoded
 
 
-def _ends() -> tuple[t.Any, t.Any]:
-    """Both ends of an interpolation as they were sent: bytes of an image, or what the JSON says."""
-    if request.mimetype == "multipart/form-data":
-        return inputs.form_file("start"), inputs.form_file("end")
-    body = inputs.json_object("start", "end")
-    return body["start"], body["end"]
-
-
-def _latent(model: Model, field: str, end: t.Any) -> Array:
-    """One end as a latent, ``(1, D)``."""
-    if isinstance(end, bytes):
-        upload = _read(end, model, field)
-        with timed("model"):
-            return model.engine.encode(upload.pixels)[0]
-    latent = inputs.one_end(field, end, model.manifest.latent_dim)
-    return _drawn(model, *latent) if isinstance(latent, tuple) else latent
+def _latent(model: Model, end: inputs.End) -> Array:
+    """The latent, ``(1, D)``, of one end of an interpolation."""
+    match end:
+        case inputs.Photograph():
+            upload = _read(end.data, model, end.field)
+            with timed("model"):
+                return model.engine.encode(upload.pixels)[0]
+        case inputs.DrawnCar():
+            return _draw(model, end)
+        case inputs.Latent():
+            return end.values
 
 
 def _answer(body: bytes | dict[str, t.Any], form: str, model: Model) -> Response:

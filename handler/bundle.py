@@ -9,12 +9,11 @@ import logging
 import math
 import os
 import re
-import secrets
 import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import s3
+from . import files, s3
 
 log = logging.getLogger("carvae")
 
@@ -266,15 +265,12 @@ def _kept(path: Path) -> bytes | None:
 
 
 def _keep(path: Path, data: bytes) -> str | None:
-    """Write a file that is complete or absent; tells why not. That costs a download, not the answer."""
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    """Write a file, or return why that failed: it costs a download, not the answer."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data)
-        partial.replace(path)
+        with files.whole(path) as file:
+            file.write(data)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
         return error.strerror or type(error).__name__
     return None
 

@@ -1,5 +1,6 @@
 """What a request says, checked: query, JSON body, uploads. Everything wrong becomes a `Problem` that names it."""
 
+import dataclasses
 import json
 import math
 import re
@@ -10,7 +11,7 @@ import numpy as np
 from flask import request
 
 from .errors import Problem
-from .latents import MAX_SEED, Array
+from .latents import MAX_INDEX, MAX_SEED, Array
 
 #: Most cars, latents or images in one request.
 MAX_COUNT = 64
@@ -19,6 +20,33 @@ MAX_COUNT = 64
 MAX_LATENT = 1e6
 
 Number = t.TypeVar("Number", int, float)
+
+
+@dataclasses.dataclass(frozen=True)
+class Photograph:
+    """An end of an interpolation that was uploaded, as the bytes of field `field`."""
+
+    field: str
+    data: bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class Latent:
+    """An end that is a latent, ``(1, D)``."""
+
+    values: Array
+
+
+@dataclasses.dataclass(frozen=True)
+class DrawnCar:
+    """A car as ``/random`` draws it: 0 to `MAX_SEED`, 0 to `MAX_INDEX`, and 0 to 2."""
+
+    seed: int
+    index: int
+    temperature: float
+
+
+End: t.TypeAlias = Photograph | Latent | DrawnCar
 
 
 def check_query(*known: str) -> None:
@@ -102,23 +130,24 @@ def json_object(*known: str) -> dict[str, t.Any]:
     return _object("body", body, required=known)
 
 
-def one_end(field: str, value: object, dim: int) -> Array | tuple[int, int, float]:
-    """Check one end of an interpolation.
+def ends(dim: int) -> tuple[End, End]:
+    """Read start and end of an interpolation, from a form with two images or from JSON; a latent has `dim` numbers."""
+    if request.mimetype == "multipart/form-data":
+        return Photograph("start", form_file("start")), Photograph("end", form_file("end"))
+    body = json_object("start", "end")
+    return _end("start", body["start"], dim), _end("end", body["end"], dim)
 
-    Returns
-    -------
-    Array or (int, int, float)
-        The latent, ``(1, D)``, or the seed, index and temperature that name one.
-    """
+
+def _end(field: str, value: object, dim: int) -> Latent | DrawnCar:
     if isinstance(value, dict) and "latent" in value:
-        return vector(f"{field}.latent", _object(field, value, required=("latent",))["latent"], dim)
+        return Latent(vector(f"{field}.latent", _object(field, value, required=("latent",))["latent"], dim))
     values = _object(field, value, required=("seed", "index"), optional=("temperature",))
     seed = _json_integer(f"{field}.seed", values["seed"], 0, MAX_SEED)
-    index = _json_integer(f"{field}.index", values["index"], 0, MAX_COUNT - 1)
+    index = _json_integer(f"{field}.index", values["index"], 0, MAX_INDEX)
     temperature = values.get("temperature", 1)
     if not _is_number(temperature):
         raise Problem(400, "temperature must be a number", parameter=f"{field}.temperature", value=temperature)
-    return seed, index, float(_in_range(f"{field}.temperature", temperature, 0, 2))
+    return DrawnCar(seed, index, float(_in_range(f"{field}.temperature", temperature, 0, 2)))
 
 
 def vectors(field: str, value: object, dim: int) -> Array:

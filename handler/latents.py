@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 Array: t.TypeAlias = NDArray[np.float32]
 
+#: Largest index of a car: one word of what its random stream is seeded with.
+MAX_INDEX = 2**32 - 1
+
 #: Largest seed: the largest integer that JavaScript and JSON keep exact.
 MAX_SEED = 2**53 - 1
 
@@ -22,7 +25,7 @@ def noise(seed: int, index: int, size: int) -> Array:
     seed : int
         0 to `MAX_SEED`.
     index : int
-        Place within the seed, from 0.
+        Place within the seed, 0 to `MAX_INDEX`.
     size : int
         How many numbers, K.
 

@@ -15,6 +15,8 @@ import tempfile
 import typing as t
 from pathlib import Path
 
+from . import files
+
 #: Bytes at a time: larger ones would be memory fresh from the system each time, which doubles the CPU time.
 BLOCK = 64 << 10
 
@@ -47,6 +49,8 @@ def unpack_libraries(packed: Path, index: dict[str, t.Any]) -> Path:
     # for which the disk has no room.
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in folder.glob(f"*{files.PARTIAL}"):  # by a start that was killed; /tmp has no room for them
+            left.unlink()
         for name, pieces in index["packed"].items():
             _unpack(packed / f"{name}.zst", folder / name, pieces)
     return folder
@@ -67,15 +71,14 @@ def _unpack(source: Path, target: Path, pieces: t.Sequence[tuple[int, int]]) -> 
         return
     from backports import zstd
 
-    partial = target.with_suffix(".part")
-    with source.open("rb") as reader, partial.open("wb") as writer:
+    with source.open("rb") as reader, files.whole(target) as writer:
 
         def copy(read_at: int, size: int, write_at: int) -> None:
             piece = zstd.ZstdDecompressor()  # verifies the piece's checksum, too
             data = piece.decompress(os.pread(reader.fileno(), size, read_at), BLOCK)
             while True:
                 if os.pwrite(writer.fileno(), data, write_at) != len(data):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(partial))
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
                 if piece.eof:
                     return
                 if piece.needs_input:
@@ -92,4 +95,3 @@ def _unpack(source: Path, target: Path, pieces: t.Sequence[tuple[int, int]]) -> 
                 read_at, write_at = read_at + size, write_at + unpacked
             for job in jobs:
                 job.result()
-    partial.replace(target)

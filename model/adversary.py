@@ -119,6 +119,11 @@ class Adversary(nn.Module):
         """Feature maps that discriminators and perceptual distance share."""
         return self._still[0]
 
+    @property
+    def prior(self) -> priors.Prior | None:
+        """What codes are drawn from, if anything."""
+        return self._still[1]
+
     def prepare(self, photographs: Tensor, prior: priors.Prior | None) -> None:
         """Calibrate features on photographs ``(N, 3, S, S)``, and take the prior to draw from."""
         self.perception.calibrate(F.interpolate(photographs, size=SIDE, mode="area"))
@@ -129,7 +134,7 @@ class Adversary(nn.Module):
     @torch.no_grad()
     def beside(self, codes: Tensor, generator: torch.Generator) -> Tensor:
         """Codes ``(N, D)`` of photographs, then draws from the prior, then points between two of the photographs."""
-        config, prior = self.config, self._still[1]
+        config, prior = self.config, self.prior
         more = []
         if prior is not None:
             noise = torch.randn(config.drawn, prior.noise_dim, generator=generator).to(codes.device)

@@ -62,15 +62,16 @@ class VAE(L.LightningModule):
             The file holds no weights of carvae, or those of another network.
         """
         network, encoder, decoder = release.load_networks(weights)
-        mine, theirs = self.decoder.state_dict(), decoder.state_dict()
-        fitting = {name: value for name, value in theirs.items() if name in mine and mine[name].shape == value.shape}
-        # Only the layer that makes the picture, a weight and a bias, may be another one behind those that were added.
-        alike = {name: value.shape for name, value in encoder.state_dict().items()} == {
-            name: value.shape for name, value in self.encoder.state_dict().items()
-        }
-        if not alike or len(theirs) - len(fitting) > 2:
+        if not self.network.extends(network):
             raise ValueError(f"{weights}: weights of another network, {network}; the recipe's is {self.network}")
         self.encoder.load_state_dict(encoder.state_dict())
+        mine = self.decoder.state_dict()
+        # The layer that makes the picture is another one behind layers that were added.
+        fitting = {
+            name: value
+            for name, value in decoder.state_dict().items()
+            if name in mine and mine[name].shape == value.shape
+        }
         self.decoder.load_state_dict(fitting, strict=False)
         self.brought = [name for name, _ in self.decoder.named_parameters() if name in fitting]
 

@@ -6,6 +6,7 @@ import typing as t
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from . import canvas
 
@@ -59,6 +60,8 @@ class NetworkConfig:
         Move pixels from [0, 1] to [-1, 1] before the first layer.
     sharpen
         Strength of an unsharp mask on the decoder's output; 0 for none. Meant for export, after training.
+    halved
+        The encoder sees the picture at half its size: one that was trained at 128 px then serves a decoder of 256.
     aspect
         Stretch the photograph over the square and carry its aspect ratio as the last latent (`model.canvas`).
     """
@@ -78,6 +81,7 @@ class NetworkConfig:
     slope: float = 0.1
     centred: bool = True
     sharpen: float = 0.0
+    halved: bool = False
     aspect: bool = False
 
     def __post_init__(self) -> None:
@@ -97,7 +101,7 @@ class NetworkConfig:
                 raise ValueError(f"network.{name}: {blocks} must have one entry for each of {widths}, or none")
         if self.linear:
             return
-        halvings, doublings = len(self.widths), len(self.outward) - (self.last == "convolution")
+        halvings, doublings = len(self.widths) + self.halved, len(self.outward) - (self.last == "convolution")
         if self.image_size % 2**halvings or self.image_size % 2**doublings:
             raise ValueError(
                 f"network.image_size: {self.image_size} is not divisible by {2 ** max(halvings, doublings)}"
@@ -108,15 +112,32 @@ class NetworkConfig:
                 f"cells, the encoder ends on {self.grid_size}x{self.grid_size}"
             )
 
+    def extends(self, other: t.Self) -> bool:
+        """Whether weights of another network fit this one, which may have one more doubling in its decoder."""
+        # The mask has no weights and belongs to export.
+        grown = dataclasses.replace(other, sharpen=self.sharpen)
+        if self.halved and not other.halved and self.outward[:-1] == other.outward:
+            blocks = (*other.decoder_blocks, *self.decoder_blocks[-1:]) if other.decoder_blocks else ()
+            size = 2 * other.image_size
+            grown = dataclasses.replace(
+                grown, image_size=size, halved=True, decoder_widths=self.outward, decoder_blocks=blocks
+            )
+        return grown == self
+
     @property
     def outward(self) -> tuple[int, ...]:
         """The decoder's widths, from its first grid outwards."""
         return self.decoder_widths or self.widths[::-1]
 
     @property
+    def encoder_size(self) -> int:
+        """Side of the picture that the encoder's first layer sees."""
+        return self.image_size >> self.halved
+
+    @property
     def grid_size(self) -> int:
         """Side of the encoder's innermost grid."""
-        return self.image_size >> len(self.widths)
+        return self.encoder_size >> len(self.widths)
 
     @property
     def decoder_grid_size(self) -> int:
@@ -172,7 +193,7 @@ class Encoder(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.aspect, self.centred = config.aspect, config.centred
+        self.aspect, self.centred, self.halved = config.aspect, config.centred, config.halved
         self.body = nn.Sequential(*(self._linear(config) if config.linear else self._convolutional(config)))
         width, outputs = config.widths[-1], 2 * config.latents
         if not config.linear and config.head == "grid":
@@ -183,7 +204,7 @@ class Encoder(nn.Module):
 
     @staticmethod
     def _linear(config: NetworkConfig) -> list[nn.Module]:
-        pixels = config.channels * config.image_size**2
+        pixels = config.channels * config.encoder_size**2
         return [nn.Flatten(), *linear_layers((pixels, *config.widths), config.slope)]
 
     @staticmethod
@@ -201,6 +222,9 @@ class Encoder(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         if self.aspect:
             log_aspect = canvas.log_aspect(images)
+        if self.halved:
+            images = F.avg_pool2d(images, 2)
+        if self.aspect:
             images = canvas.stretch(images, log_aspect)
         pixels = images * 2 - 1 if self.centred else images
         mean, log_variance = self.posterior(self.body(pixels)).float().chunk(2, 1)

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from . import runs, smoke
 from .batches import ImageData
+from .judging import Judging
 from .module import VAE
 from .reports import Report
 
@@ -81,9 +82,13 @@ class RecipeCLI(LightningCLI):
         self.out = pathlib.Path(config.out) if config.out else RUNS / config.name
         last = self.out / "checkpoints" / "last.ckpt"
         runs.check(self.out, last, config.resume)
+        adversary = config.model.adversary
+        # A discriminator makes the loss worse and the pictures better.
+        best = "val_loss" if not adversary.weight else "val_kid_random" if adversary.prior else "val_kid_midpoints"
         callbacks: list[Callback] = [
+            *([Judging()] if adversary.weight else []),
             LearningRateMonitor("step"),
-            ModelCheckpoint(self.out / "checkpoints", "best", monitor="val_loss", enable_version_counter=False),
+            ModelCheckpoint(self.out / "checkpoints", "best", monitor=best, enable_version_counter=False),
             # Of its own: with the option `save_last` Lightning leaves it behind when an epoch is not the best so far.
             ModelCheckpoint(self.out / "checkpoints", "last", enable_version_counter=False),
             Report(self.out, config.report_every),

@@ -10,7 +10,7 @@
 What a file is written as follows from its suffix. A folder is worked through with a few requests at a time; what its
 output folder holds already is not asked for again, so a run that was stopped goes on where it stopped. From Python:
 
-    from scripts.client import Client
+    from carvae_client import Client
     latent = Client("http://127.0.0.1:8000").encode(pathlib.Path("car.jpg"))["mean"]
 """
 
@@ -25,12 +25,8 @@ import typing as t
 
 import tqdm
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from scripts.lib.api import Client, ClientError, Refused
-
-__all__ = ["Client", "ClientError", "Refused"]
+from carvae_client import Client, ClientError, Refused
+from handler import files
 
 FORMS = {
     ".png": "image/png",
@@ -88,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--jobs", type=int, default=4, help="requests at a time for a folder (%(default)s)")
     command = add("random", _random, "draw cars that never existed", "output")
     command.add_argument("--count", type=int, default=1, help="how many, 1 to 64 (%(default)s)")
+    command.add_argument("--first", type=int, help="index of the first of them (0)")
     command.add_argument("--seed", type=int, help="names the cars; the same seed gives the same cars")
     command.add_argument("--temperature", type=float, help="0 (the average car) to 2 (the unlikely)")
     command = add("interpolate", _interpolate, "morph one photograph into another", "start", "end", "output")
@@ -116,7 +113,7 @@ def _decode(client: Client, path: pathlib.Path, form: str) -> bytes:
 
 
 def _random(args: argparse.Namespace) -> int:
-    answer = Client(args.url).random(args.count, args.seed, args.temperature, _form(args.output))
+    answer = Client(args.url).random(args.count, args.seed, args.temperature, _form(args.output), args.first)
     _write(args.output, answer)
     return 0
 
@@ -198,9 +195,8 @@ def _form(path: pathlib.Path) -> str:
 
 def _write(path: pathlib.Path, data: bytes) -> None:
     """Write a file that is complete or absent: what is there counts as done."""
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(data)
-    partial.replace(path)
+    with files.whole(path) as file:
+        file.write(data)
 
 
 def _fail(reason: str) -> int:

@@ -7,10 +7,9 @@ import argparse
 import pathlib
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from deploy import Failure, site
 
-from scripts.lib import Failure, site
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def main() -> int:

@@ -17,8 +17,6 @@ import pathlib
 import sys
 import typing as t
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-
 import numpy as np
 import torch
 from PIL import Image

@@ -18,11 +18,10 @@ import subprocess
 import sys
 import typing as t
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
 from model import data, export, priors, release
 from model.networks import Decoder
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def main(arguments: t.Sequence[str] | None = None) -> int:

@@ -14,8 +14,6 @@ import typing as t
 
 from tqdm import tqdm
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-
 from model import preparation
 
 

@@ -10,10 +10,7 @@ import argparse
 import pathlib
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from scripts.lib import Failure, versions
+from deploy import Failure, versions
 
 
 def main() -> int:

@@ -12,9 +12,6 @@ import pathlib
 import sys
 import typing as t
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
 from model import flow_training, release, runs
 from model.networks import Decoder
 from model.optimizers import OptimizerConfig

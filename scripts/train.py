@@ -11,10 +11,7 @@ there.
 --smoke tries the recipe in seconds: a few drawn images, two epochs, report and bundle in runs/NAME-smoke.
 """
 
-import pathlib
 import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from model.training import train
 from scripts import export

@@ -92,7 +92,7 @@ def car_png() -> bytes:
 @pytest.fixture(scope="session")
 def function_zip() -> t.Callable[[str], Path]:
     """The function of an engine for this interpreter as ``make package`` builds it, anew only where a part changed."""
-    parts = [*ROOT.glob("handler/*.py"), *ROOT.glob("scripts/lib/*.py"), *ROOT.glob("requirements*.txt")]
+    parts = [*ROOT.glob("handler/*.py"), *ROOT.glob("deploy/*.py"), *ROOT.glob("handler/requirements*.txt")]
     parts += [ROOT / "scripts" / "package.py", ROOT / "static" / "openapi.json"]
     key = hashlib.sha256(sys.version.encode())
     for path in sorted(parts):

@@ -10,7 +10,7 @@ import sys
 import typing as t
 from collections.abc import Callable, Iterator, Sequence
 
-from scripts.lib import Failure
+from deploy import Failure
 
 from . import figures, machine, plots
 from .figures import Figure

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from scripts.lib import Failure, collect
-from tests.e2e import lambda_runtime
+from deploy import Failure, collect
+from deploy.emulated import lambda_runtime
 
 from . import machine
 from .command import ROOT, alone
@@ -28,7 +28,7 @@ _ORIGINALS = """
 import os, sys, tempfile, zipfile
 packages = os.path.join(tempfile.gettempdir(), "requirements")
 zipfile.ZipFile(os.path.join(os.environ["LAMBDA_TASK_ROOT"], ".requirements.zip")).extractall(packages)
-sys.path.insert(0, packages)
+sys.path[:0] = [packages]
 import serverless_wsgi
 app = None
 def handler(event, context):
@@ -52,7 +52,7 @@ class Function:
 def packaged(engine: str) -> pathlib.Path:
     """The function's archive for this interpreter, built anew if a source is newer."""
     built = BUILT / engine / "function.zip"
-    sources = [*ROOT.glob("handler/*.py"), *ROOT.glob("scripts/lib/*.py"), *ROOT.glob("requirements*.txt")]
+    sources = [*ROOT.glob("handler/*.py"), *ROOT.glob("deploy/*.py"), *ROOT.glob("handler/requirements*.txt")]
     with alone():
         if not built.exists() or built.stat().st_mtime < max(path.stat().st_mtime for path in sources):
             print(f"packaging {engine}", file=sys.stderr, flush=True)

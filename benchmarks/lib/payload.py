@@ -6,9 +6,9 @@ import json
 import pathlib
 import typing as t
 
-from tests import drawings
+from model import drawings
 
-_EVENTS = pathlib.Path(__file__).resolve().parents[2] / "tests" / "events"
+_EVENTS = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "emulated" / "events"
 BOUNDARY = "carvae-benchmark"
 FORM_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 
@@ -31,13 +31,13 @@ def form(data: bytes) -> bytes:
 
 def reconstruct_event(data: bytes) -> dict[str, t.Any]:
     """An event of ``POST /reconstruct`` that asks for a PNG."""
-    event = json.loads((_EVENTS / "v1-reconstruct-raw.json").read_text())
+    event: dict[str, t.Any] = json.loads((_EVENTS / "v1-reconstruct-raw.json").read_text())
     return event | {"body": base64.b64encode(data).decode(), "isBase64Encoded": True}
 
 
 def random_event(count: int, form: str = "image/png") -> dict[str, t.Any]:
     """An event of ``GET /random``."""
-    event = json.loads((_EVENTS / "v1-random.json").read_text())
+    event: dict[str, t.Any] = json.loads((_EVENTS / "v1-random.json").read_text())
     headers = {name: value for name, value in event["headers"].items() if name.lower() != "accept"}
     query = {"count": str(count), "seed": "7"}
     multi = {name: [value] for name, value in headers.items()} | {"Accept": [form]}

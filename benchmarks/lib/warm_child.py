@@ -15,9 +15,6 @@ import time
 import typing as t
 import warnings
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
 import numpy as np
 from PIL import Image, ImageOps
 
@@ -151,7 +148,8 @@ def bare_torchscript(bundle: pathlib.Path) -> Functions:
     """The traced functions, called as PyTorch's tutorial does it."""
     import torch
 
-    encoder, decoder = (torch.jit.load(bundle / f"{name}.ts").eval() for name in ("encoder", "decoder"))
+    encoder = torch.jit.load(bundle / "encoder.ts").eval()  # type: ignore[no-untyped-call]
+    decoder = torch.jit.load(bundle / "decoder.ts").eval()  # type: ignore[no-untyped-call]
 
     def encode(pixels: t.Any) -> t.Any:
         with torch.inference_mode():

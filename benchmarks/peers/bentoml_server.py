@@ -20,9 +20,10 @@ class Cars:
 
     def __init__(self) -> None:
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-        self.encoder, self.decoder = (torch.jit.load(FOLDER / f"{name}.ts").eval() for name in ("encoder", "decoder"))
+        self.encoder = torch.jit.load(FOLDER / "encoder.ts").eval()  # type: ignore[no-untyped-call]
+        self.decoder = torch.jit.load(FOLDER / "decoder.ts").eval()  # type: ignore[no-untyped-call]
 
-    @bentoml.api(route="/reconstruct")
+    @bentoml.api(route="/reconstruct")  # type: ignore[untyped-decorator]
     def reconstruct(
         self, image: pathlib.Path, context: bentoml.Context
     ) -> t.Annotated[pathlib.Path, ContentType("image/png")]:

@@ -10,7 +10,8 @@ from handler import images
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 FOLDER = pathlib.Path(os.environ["CARVAE_BUNDLE"])
-encoder, decoder = (torch.jit.load(FOLDER / f"{name}.ts").eval() for name in ("encoder", "decoder"))
+encoder = torch.jit.load(FOLDER / "encoder.ts").eval()  # type: ignore[no-untyped-call]
+decoder = torch.jit.load(FOLDER / "decoder.ts").eval()  # type: ignore[no-untyped-call]
 SIZE = int(os.environ["IMAGE_SIZE"])
 
 app = Flask(__name__)

@@ -20,11 +20,12 @@ from pathlib import Path
 import boto3
 import pytest
 
+from deploy.emulated import lambda_runtime
+
 from .. import bundles, osls
-from . import lambda_runtime
 
 ROOT = Path(__file__).parent.parent.parent
-EVENTS = ROOT / "tests" / "events"
+EVENTS = ROOT / "deploy" / "emulated" / "events"
 REGION = "eu-central-1"
 STAGE = "emulated"
 STACK, FUNCTION = f"carvae-{STAGE}", f"carvae-{STAGE}-api"
@@ -42,7 +43,8 @@ class Aws:
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": REGION,
         }
-        self.environment = kept | self.variables
+        # The copy's packages, not the ones that are installed.
+        self.environment = kept | self.variables | {"PYTHONPATH": str(folder)}
 
     def client(self, service: str) -> t.Any:
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
@@ -56,7 +58,7 @@ class Aws:
         return run.stdout
 
     def deploy(self, action: str, *more: str | Path) -> str:
-        return self.run(sys.executable, "scripts/deploy.py", action, "--stage", STAGE, "--engine", "onnx", *more)
+        return self.run(sys.executable, "scripts/stack.py", action, "--stage", STAGE, "--engine", "onnx", *more)
 
     def outputs(self) -> dict[str, str]:
         stack = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]

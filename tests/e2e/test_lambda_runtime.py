@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from . import lambda_runtime
-from .lambda_runtime import RuntimeApi
+from deploy.emulated import lambda_runtime
+from deploy.emulated.lambda_runtime import RuntimeApi
 
-EVENTS = Path(__file__).parent.parent / "events"
+EVENTS = Path(lambda_runtime.__file__).parent / "events"
 MB = 1_000_000
 
 

@@ -65,7 +65,9 @@ def test_play_runs_until_pause(page: Page) -> None:
         page.clock.run_for(FRAME_MS)
         return page.text_content("#frame-number")
 
-    page.clock.install()
+    # The clock stands still but for `run_for`. By `install` alone it would go on, and every wait show more frames.
+    page.clock.install(time=0)
+    page.clock.pause_at(1)
     page.get_by_role("button", name="Play").click()
     assert [next_number() for _ in range(6)] == ["2 of 5", "3 of 5", "4 of 5", "5 of 5", "4 of 5", "3 of 5"]
     page.get_by_role("button", name="Pause").click()

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from scripts.lib import site
+from deploy import site
 
 from .. import BUILT, osls
 from . import visitor

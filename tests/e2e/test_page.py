@@ -1,5 +1,6 @@
 """The page as a whole: policy, weight, small screens, keyboard."""
 
+import os
 import re
 import typing as t
 
@@ -19,6 +20,36 @@ VIEWS = {
     "morph": ("#morph?a=7.0&b=7.1&steps=5", "#strip img"),
     "mix": ("#mix?car=7.1", "#dials img[src]"),
 }
+
+#: How the page's text may come out: as it is meant, in a wide font of the visitor's, spaced out as WCAG 1.4.12 has it.
+TEXT = {
+    "own font": "",
+    "wide font": "* { font-family: 'DejaVu Sans' !important }",
+    "spaced out": "* { letter-spacing: .12em !important; word-spacing: .16em !important; line-height: 1.5 !important }",
+}
+
+
+def style_text(page: Page, text: str) -> None:
+    """Let the page's text come out in one of the ways of `TEXT`."""
+    if text == "wide font" and not page.evaluate("""() => {
+        const pen = document.createElement("canvas").getContext("2d");
+        const widths = ["", "'DejaVu Sans',"].map((font) => {
+            pen.font = `16px ${font} monospace`;
+            return pen.measureText("Reconstruct").width;
+        });
+        return widths[0] !== widths[1];
+    }"""):
+        reason = "no DejaVu Sans (fonts-dejavu-core)"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    page.evaluate(
+        """async (rules) => {
+            await document.fonts.ready;
+            const sheet = new CSSStyleSheet();
+            sheet.replaceSync(rules);
+            document.adoptedStyleSheets.push(sheet);
+        }""",
+        TEXT[text],
+    )
 
 
 def test_the_policy_allows_no_inline_code_and_no_other_site(page: Page) -> None:
@@ -57,8 +88,8 @@ def test_a_phone_on_a_slow_network_shows_cars_after_few_bytes(open_page: t.Calla
     visitor.wait_for_cars(page, 12)
     pictures = sum(size for request, size in received.items() if "/random" in addresses.get(request, ""))
     assert 0 < pictures < sum(received.values()) < 150_000
-    # Which leaves 85 kB for the first twelve cars of a model of 128 pixels; ours take about 50.
-    assert sum(received.values()) - pictures < 65_000
+    # Which leaves 67 kB for the first twelve cars of a model of 128 pixels; ours take that.
+    assert sum(received.values()) - pictures < 83_000
 
 
 def test_the_first_view_is_there_without_any_script(open_page: t.Callable[..., Page]) -> None:
@@ -99,14 +130,57 @@ def test_what_the_first_view_imports_is_named_in_the_page() -> None:
     assert named == found
 
 
+@pytest.mark.parametrize("text", TEXT)
 @pytest.mark.parametrize("view", VIEWS)
-def test_no_width_scrolls_sideways(open_page: t.Callable[..., Page], view: str) -> None:
+def test_no_width_scrolls_sideways(open_page: t.Callable[..., Page], view: str, text: str) -> None:
     link, filled = VIEWS[view]
     page = open_page(link)
     page.locator(filled).first.wait_for()
+    style_text(page, text)
     for width in (360, 390, 768, 1280, 1920):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("text", TEXT)
+def test_nothing_that_opens_scrolls_sideways_on_a_phone(open_page: t.Callable[..., Page], text: str) -> None:
+    page = open_page("#random?seed=7&count=12", viewport={"width": 360, "height": 800})
+    visitor.wait_for_cars(page, 12)
+    style_text(page, text)
+    for mark, index in (("a", 0), ("b", 11), ("keep", 1)):
+        page.locator(f"#random-cars [data-do={mark}]").nth(index).click()
+    expect(page.get_by_role("button", name="Morph them")).to_be_visible()
+    expect(page.get_by_role("region", name="Kept on your shelf")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page.get_by_role("button", name="Car 0 of seed 7: enlarge").click()
+    dialog = page.get_by_role("dialog", name="Car 0 of seed 7")
+    assert dialog.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+
+
+@pytest.mark.parametrize("text", TEXT)
+def test_the_header_keeps_its_words_whole_with_both_cars_chosen(open_page: t.Callable[..., Page], text: str) -> None:
+    page = open_page("#morph?a=7.0&b=7.1&steps=5")
+    expect(page.locator("#frame-number")).to_have_text("1 of 5")
+    style_text(page, text)
+    for width in (360, 390, 768, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        header = page.locator("header.film .film__inner")
+        assert header.evaluate("header => header.scrollWidth <= header.clientWidth")
+        broken = page.locator(".brand, .tab").evaluate_all(
+            """words => words.filter((word) => {
+                const text = document.createRange();
+                text.selectNodeContents(word);
+                return text.getBoundingClientRect().height > 2 * parseFloat(getComputedStyle(word).fontSize);
+            }).map((word) => word.textContent)"""
+        )
+        assert broken == []
+
+
+def test_text_is_in_the_font_that_comes_with_the_page(page: Page) -> None:
+    assert page.evaluate("""async () => {
+        await document.fonts.ready;
+        return [...document.fonts].map(({ family, status }) => `${family} ${status}`);
+    }""") == ["Archivo Narrow loaded"]
 
 
 @pytest.mark.parametrize("view", VIEWS)

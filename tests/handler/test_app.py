@@ -141,6 +141,20 @@ def test_count_never_changes_the_cars_already_seen(client: FlaskClient) -> None:
     assert [car["index"] for car in many] == list(range(9))
 
 
+@pytest.mark.parametrize(("first", "count"), [(0, 9), (3, 2), (8, 1)])
+def test_a_range_of_a_seeds_cars_is_cut_from_all_of_them(client: FlaskClient, first: int, count: int) -> None:
+    many = client.get("/random?count=9&seed=7").json["cars"]
+    assert client.get(f"/random?first={first}&count={count}&seed=7").json["cars"] == many[first : first + count]
+
+
+def test_the_last_cars_of_a_seed_are_cars_of_their_own_and_ends_of_a_morph(client: FlaskClient) -> None:
+    cars = client.get(f"/random?first={2**32 - 64}&count=64&seed=7").json["cars"]
+    assert cars[-1]["index"] == 2**32 - 1
+    assert len({car["image"] for car in cars}) == 64
+    ends = {"start": {"seed": 7, "index": 2**32 - 1}, "end": {"seed": 7, "index": 0}}
+    assert client.post("/interpolate?steps=2", json=ends).json["frames"][0]["image"] == cars[-1]["image"]
+
+
 def test_without_a_seed_each_request_draws_its_own_and_says_it(client: FlaskClient) -> None:
     answers = [client.get("/random") for _ in range(3)]
     seeds = [answer.json["seed"] for answer in answers]

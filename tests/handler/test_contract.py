@@ -14,7 +14,7 @@ from PIL import Image
 from werkzeug.test import TestResponse
 
 from handler import images, inputs, latents
-from handler.app import MAX_DIRECTIONS
+from handler.app import MAX_DIRECTIONS, MAX_FIRST
 
 from .. import bundles
 from ..reliability.description import DOCUMENT, resolved
@@ -137,9 +137,12 @@ def test_no_model_is_as_described(start_app: t.Callable[..., Flask], tmp_path: P
 
 def test_limits_are_the_codes_own() -> None:
     schemas, paths = DOCUMENT["components"]["schemas"], DOCUMENT["paths"]
-    count, seed, *_ = (each["schema"] for each in map(resolved, paths["/random"]["get"]["parameters"]))
+    count, first, seed, *_ = (each["schema"] for each in map(resolved, paths["/random"]["get"]["parameters"]))
     assert DOCUMENT["components"]["parameters"]["Image"]["schema"]["enum"] == list(images.INLINE)
     assert count["maximum"] == schemas["Random"]["properties"]["cars"]["maxItems"] == inputs.MAX_COUNT
+    assert first["maximum"] == MAX_FIRST
+    indices = (schemas["Random"]["properties"]["cars"]["items"], schemas["End"]["oneOf"][0])
+    assert [each["properties"]["index"]["maximum"] for each in indices] == [latents.MAX_INDEX] * 2
     assert seed["maximum"] == latents.MAX_SEED
     assert schemas["Directions"]["properties"]["directions"]["maxItems"] == MAX_DIRECTIONS
     assert schemas["Latent"]["items"]["maximum"] == inputs.MAX_LATENT

@@ -16,7 +16,7 @@ from PIL import Image
 
 from handler.settings import SettingsError
 
-EVENTS = Path(__file__).parent.parent / "events"
+EVENTS = Path(__file__).parents[2] / "deploy" / "emulated" / "events"
 
 
 class Context:

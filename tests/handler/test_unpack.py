@@ -54,9 +54,11 @@ def test_what_is_there_is_not_unpacked_again(packed: Path, tmp: Path) -> None:
 
 def test_what_a_killed_start_left_is_replaced(packed: Path, tmp: Path) -> None:
     (tmp / "carvae-k1").mkdir(mode=0o700)
-    (tmp / "carvae-k1" / "thing.part").write_bytes(os.urandom(600_000))
+    left = tmp / "carvae-k1" / ".thing.so.0123abcd.part"
+    left.write_bytes(os.urandom(600_000))
     unpack.load_libraries(packed)
     assert (tmp / "carvae-k1" / "thing.so").read_bytes() == CONTENT
+    assert not left.exists()
 
 
 def test_a_damaged_piece_is_refused_and_leaves_no_library(packed: Path, tmp: Path) -> None:
@@ -78,7 +80,7 @@ def test_a_piece_cut_short_is_refused(packed: Path, tmp: Path) -> None:
 
 def test_a_full_disk_is_said_to_be_full(packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "pwrite", lambda descriptor, data, offset: len(data) // 2)
-    with pytest.raises(OSError, match=r"thing\.part") as caught:
+    with pytest.raises(OSError, match=r"thing\.so") as caught:
         unpack.load_libraries(packed)
     assert caught.value.errno == errno.ENOSPC
 

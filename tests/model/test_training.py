@@ -6,7 +6,8 @@ import types
 import pytest
 import torch
 
-from model import batches, data, release, training
+from model import batches, data, drawings, release, training
+from model.adversary import AdversaryConfig
 from model.losses import LossConfig
 from model.module import VAE
 from model.optimizers import OptimizerConfig
@@ -141,6 +142,35 @@ def test_training_starts_from_released_weights(recipe: pathlib.Path, tmp_path: p
     other = VAE(dataclasses.replace(network, slope=0.3), LossConfig(), OptimizerConfig())
     with pytest.raises(ValueError, match="another network"):
         other.start_from(start)
+
+
+def test_a_decoder_grows_by_a_doubling_whose_layers_learn_first(recipe: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    train([f"--recipe={recipe}", f"--out={tmp_path / 'small'}"])
+    start = tmp_path / "small" / "checkpoints" / "last.ckpt"
+    network, small, _, _ = release.load_checkpoint(start)
+    grown = dataclasses.replace(
+        network, image_size=64, halved=True, decoder_widths=(*network.outward, 4), decoder_blocks=(1, 0, 1)
+    )
+    config = AdversaryConfig(weight=1.0, start_step=2)
+    module = VAE(grown, LossConfig(), OptimizerConfig(), config)
+    module.start_from(start)
+    images = torch.rand(2, 3, 64, 64)
+    halves = torch.nn.functional.avg_pool2d(images, 2)
+    assert torch.allclose(module.encoder.eval()(images)[0], small(halves)[0], atol=1e-5)
+    assert module.decoder.eval()(small(halves)[0]).shape == images.shape
+
+    folder = tmp_path / "data"
+    drawings.write_cars(folder, 64, 16, 8)
+    keys = [f"--recipe={recipe}", f"--data.folder={folder}", f"--start_from={start}", f"--out={tmp_path / 'large'}"]
+    keys += ["--model.network.image_size=64", "--model.network.halved=true", "--model.adversary.weight=1"]
+    keys += ["--model.network.decoder_widths=[16,8,4]", "--model.network.decoder_blocks=[1,0,1]"]
+    train([*keys, "--model.adversary.start_step=99"])
+    before, after = (weights(tmp_path / name) for name in ("small", "large"))
+    kept = [name for name in before if name.startswith("decoder.") and name in after]
+    assert len(kept) > 5
+    assert all(torch.equal(before[name], after[name]) for name in kept if before[name].shape == after[name].shape)
+    assert all(torch.equal(value, after[name]) for name, value in before.items() if name.startswith("encoder."))
+    assert any(after[name] > 0 for name in after if name.endswith("num_batches_tracked") and name not in before)
 
 
 def test_the_average_forgets_the_untrained_weights() -> None:

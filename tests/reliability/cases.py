@@ -206,7 +206,7 @@ def _json(dice: random.Random, latent_dim: int) -> Case:
 
 
 def _query(dice: random.Random, _: int) -> Case:
-    names = ("count", "seed", "temperature", "image", "steps", "method", "COUNT", "%00", "a" * 3000, "")
+    names = ("count", "first", "seed", "temperature", "image", "steps", "method", "COUNT", "%00", "a" * 3000, "")
     texts = (
         *map(str, NUMBERS),
         "nan",

@@ -56,13 +56,20 @@ def unpacking(folder: pathlib.Path, times: int = 8) -> None:
     source, content = packed(folder / "packed")
     temporary = folder / "tmp"
     temporary.mkdir()
-    library, part = temporary / "carvae-k1" / "thing.so", temporary / "carvae-k1" / "thing.part"
+    library = temporary / "carvae-k1" / "thing.so"
+
+    def written() -> int:
+        with contextlib.suppress(FileNotFoundError):  # renamed just now
+            return max((part.stat().st_size for part in library.parent.glob("*.part")), default=-1)
+        return -1
+
     command, killed = disk.python(UNPACK, source), 0
     for least in itertools.islice(itertools.cycle((0, 1 << 20, 8 << 20, 20 << 20)), times):
         library.unlink(missing_ok=True)
-        part.unlink(missing_ok=True)
+        for part in library.parent.glob("*.part"):
+            part.unlink()
         process = disk.start(command, TMPDIR=str(temporary))
-        killed += disk.kill_when(process, lambda least=least: part.exists() and part.stat().st_size >= least)
+        killed += disk.kill_when(process, lambda least=least: written() >= least)
         assert not library.exists() or library.read_bytes() == content
         status, error = disk.finish(command, TMPDIR=str(temporary))
         assert status == 0, error

@@ -46,13 +46,18 @@ def with_dependencies(requirements: Iterator[Requirement]) -> set[str]:
 
 @pytest.fixture(scope="module")
 def missing() -> list[str]:
-    """Importable names that only requirements-train.txt and requirements-dev.txt bring."""
-    installed = with_dependencies(required(ROOT / "requirements.txt"))
+    """Importable names that only model/requirements.txt and tests/requirements.txt bring."""
+    installed = with_dependencies(required(ROOT / "requirements.txt")) | {"carvae"}
     return [
         name
         for name, owners in importlib.metadata.packages_distributions().items()
         if not installed & {canonicalize_name(owner) for owner in owners} and name not in ("pip", "setuptools")
     ]
+
+
+def test_the_project_is_installed_with_what_requirements_txt_names() -> None:
+    installed = [Requirement(line) for line in importlib.metadata.requires("carvae") or []]
+    assert {str(each) for each in installed if not each.marker} == set(map(str, required(ROOT / "requirements.txt")))
 
 
 def run(missing: list[str], script: str, *arguments: object) -> "subprocess.CompletedProcess[str]":

@@ -9,7 +9,7 @@ import typing as t
 
 from . import Failure
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 #: Lambda's Python 3.12 and later run on glibc 2.34.
 PLATFORMS = ("manylinux_2_34_x86_64", "manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux2014_x86_64")
 #: What torch requires for its compiler, and ONNX Runtime for its tools; loaded nowhere else.
@@ -20,7 +20,7 @@ Files: t.TypeAlias = dict[str, pathlib.Path]
 
 def requirements(engine: str) -> list[pathlib.Path]:
     """The requirement files of a function with `engine`."""
-    return [ROOT / "requirements-function.txt", ROOT / f"requirements-{engine}.txt"]
+    return [ROOT / "handler" / "requirements.txt", ROOT / "handler" / f"requirements-{engine}.txt"]
 
 
 def project() -> Files:

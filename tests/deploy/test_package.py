@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib import Failure, archive, collect, thin
+from deploy import Failure, archive, collect, thin
 
 ROOT = Path(__file__).parent.parent.parent
 SCRIPT = ROOT / "scripts" / "package.py"

@@ -127,7 +127,7 @@ class Shelf:
                 if aws.code(error) in ("404", "NoSuchKey", "NotFound"):
                     return False
                 raise
-        return head.get("ChecksumSHA256") == _sha256(data)
+        return bool(head.get("ChecksumSHA256") == _sha256(data))
 
     def _put(self, name: str, data: bytes, cache: str = "public, max-age=31536000, immutable") -> None:
         kind = "application/json" if name.endswith(".json") else "application/octet-stream"

@@ -22,6 +22,7 @@ TYPES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
     ".webp": "image/webp",
+    ".woff2": "font/woff2",
     ".ico": "image/x-icon",
 }
 #: For proxies in front of the bucket that turn metadata into headers; website hosting sends them as x-amz-meta-.
@@ -52,8 +53,8 @@ def files(folder: pathlib.Path, api: str) -> dict[str, bytes]:
 
 
 def headers(name: str) -> dict[str, str]:
-    """How `name` is sent: libraries, whose names have their version, are kept; all else is asked for anew."""
-    kept = name.startswith("vendor/") and name.endswith(".js")
+    """How `name` is sent: what others made, whose names have its version, is kept; all else is asked for anew."""
+    kept = name.startswith("vendor/") and name.endswith((".js", ".woff2"))
     sent = {
         "ContentType": TYPES[pathlib.PurePath(name).suffix],
         "CacheControl": "public, max-age=31536000, immutable" if kept else "no-cache",
@@ -67,7 +68,7 @@ def body(name: str, data: bytes) -> bytes:
 
 
 def _is_text(name: str) -> bool:
-    return not TYPES[pathlib.PurePath(name).suffix].startswith("image/") or name.endswith(".svg")
+    return not TYPES[pathlib.PurePath(name).suffix].startswith(("image/", "font/")) or name.endswith(".svg")
 
 
 def upload(found: dict[str, bytes], bucket: str, say: t.Callable[[str], None], region: str | None = None) -> int:

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from deploy import Failure
+
 PREFIX = "/2018-06-01/runtime"
 CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
 
@@ -88,10 +90,17 @@ class RuntimeApi:
         return self.reports.get(timeout=120)
 
     def invoke(self, event: t.Any) -> t.Any:
-        """Hand out one event and return the function's answer to it."""
+        """Hand out one event and return the function's answer to it.
+
+        Raises
+        ------
+        Failure
+            If the function reports an error; the text is what it says.
+        """
         self.events.put((str(uuid.uuid4()), event))
         kind, body = self.report()
-        assert kind == "response", body
+        if kind != "response":
+            raise Failure(f"the function reports {kind}: {body}")
         return body
 
     def close(self) -> None:

@@ -11,10 +11,10 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from scripts import deploy
-from scripts.lib import Failure
+from deploy import Failure
+from deploy import stack as stacks
 
-SCRIPT = Path(__file__).parent.parent.parent / "scripts" / "deploy.py"
+SCRIPT = Path(__file__).parent.parent.parent / "scripts" / "stack.py"
 
 
 def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -59,7 +59,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
     """Lambda's answers, one after the other: moto doesn't know an account's limits."""
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     client = boto3.client("lambda", "eu-central-1", **keys)
-    monkeypatch.setattr(deploy.aws, "client", lambda *_: client)
+    monkeypatch.setattr(stacks.aws, "client", lambda *_: client)
     with Stubber(client) as stubber:
         yield stubber
 
@@ -69,15 +69,15 @@ def unreserved(count: int) -> dict[str, t.Any]:
 
 
 @pytest.fixture
-def stage(monkeypatch: pytest.MonkeyPatch) -> deploy.Deployment:
+def stage(monkeypatch: pytest.MonkeyPatch) -> stacks.Deployment:
     """A stage that reserves 10."""
     printed = subprocess.CompletedProcess([], 0, '{"reservedConcurrency": 10}', "")
-    monkeypatch.setattr(deploy.subprocess, "run", lambda *_, **__: printed)
-    return deploy.Deployment("dev", "eu-central-1", "onnx", [])
+    monkeypatch.setattr(stacks.subprocess, "run", lambda *_, **__: printed)
+    return stacks.Deployment("dev", "eu-central-1", "onnx", [])
 
 
 def test_an_account_too_small_for_a_reservation_is_told_before_anything_is_done(
-    account: Stubber, stage: deploy.Deployment
+    account: Stubber, stage: stacks.Deployment
 ) -> None:
     account.add_response("get_account_settings", unreserved(10))
     account.add_client_error("get_function_concurrency", "ResourceNotFoundException")
@@ -85,7 +85,7 @@ def test_an_account_too_small_for_a_reservation_is_told_before_anything_is_done(
         stage.check_concurrency()
 
 
-def test_what_the_function_has_reserved_already_counts_for_it(account: Stubber, stage: deploy.Deployment) -> None:
+def test_what_the_function_has_reserved_already_counts_for_it(account: Stubber, stage: stacks.Deployment) -> None:
     account.add_response("get_account_settings", unreserved(100))
     account.add_response("get_function_concurrency", {"ReservedConcurrentExecutions": 10})
     stage.check_concurrency()
@@ -93,7 +93,7 @@ def test_what_the_function_has_reserved_already_counts_for_it(account: Stubber, 
 
 
 def test_someone_who_may_not_see_the_limits_may_deploy(
-    account: Stubber, stage: deploy.Deployment, capsys: pytest.CaptureFixture[str]
+    account: Stubber, stage: stacks.Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     account.add_client_error("get_account_settings", "AccessDeniedException")
     stage.check_concurrency()

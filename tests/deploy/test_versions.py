@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from scripts.lib import Failure
-from scripts.lib.versions import Shelf
+from deploy import Failure
+from deploy.versions import Shelf
 
 from .. import bundles
 

@@ -15,8 +15,9 @@ import pytest
 from flask import Flask
 from PIL import Image
 
-from scripts.client import Client, ClientError, Refused, main
-from scripts.lib import api
+from carvae_client import Client, ClientError, Refused
+from carvae_client import client as api
+from scripts.client import main
 
 from .. import drawings
 
@@ -120,12 +121,13 @@ def test_each_command_writes_what_the_suffix_says(url: str, car: Path, tmp_path:
     assert run("reconstruct", car, tmp_path / "out.webp", "--url", url) == 0
     assert run("encode", car, tmp_path / "code.json", "--url", url) == 0
     assert run("decode", tmp_path / "code.json", tmp_path / "square.png", "--url", url) == 0
-    assert run("random", tmp_path / "cars.json", "--count", 3, "--seed", 7, "--url", url) == 0
+    assert run("random", tmp_path / "cars.json", "--count", 3, "--first", 5, "--seed", 7, "--url", url) == 0
     assert run("interpolate", car, car, tmp_path / "morph.gif", "--steps", 4, "--url", url) == 0
     for name, form in (("out.webp", "WEBP"), ("square.png", "PNG"), ("morph.gif", "GIF")):
         with Image.open(tmp_path / name) as image:
             assert image.format == form
-    assert len(json.loads((tmp_path / "cars.json").read_text())["cars"]) == 3
+    cars = json.loads((tmp_path / "cars.json").read_text())["cars"]
+    assert [car["index"] for car in cars] == [5, 6, 7]
 
 
 def test_an_upload_is_streamed_and_its_progress_told(url: str, tmp_path: Path) -> None:

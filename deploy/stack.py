@@ -1,65 +1,25 @@
-"""Everything on AWS by one command, and off it again.
+"""One stage on AWS: checks, the stack by osls, the model, the page, and all of it off again."""
 
-    python scripts/deploy.py up --stage dev --engine torchscript
-    python scripts/deploy.py remove --stage dev
-
-Up: checks, function archive, stack (osls), model, page, and a look whether the API answers. Each step takes what an
-earlier run has done as it is, so after a failure the same command goes on.
-"""
-
-import argparse
 import json
 import os
 import pathlib
 import re
 import shutil
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.lib import Failure, archive, aws, site, versions
+from . import Failure, archive, aws, site, versions
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 _QUIET = os.environ | {"npm_config_loglevel": "error"}
 
-
 #: Concurrency that AWS keeps for an account's functions without a reservation.
 NEVER_RESERVED = 100
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    parser.add_argument("action", choices=("up", "remove"))
-    parser.add_argument("--stage", required=True, help="name of this installation, such as dev or prod")
-    parser.add_argument("--engine", choices=("torchscript", "onnx"), default="torchscript", help="(%(default)s)")
-    parser.add_argument("--bundle", type=pathlib.Path, default=ROOT / "build" / "bundle", help="(build/bundle)")
-    parser.add_argument("--region", help="AWS region (AWS_REGION, AWS_DEFAULT_REGION)")
-    parser.add_argument(
-        "--param", action="append", default=[], metavar="NAME=VALUE", help="of serverless.yml, for once"
-    )
-    args = parser.parse_args()
-    try:
-        if not re.fullmatch("[a-z][a-z0-9-]{0,19}", args.stage):
-            raise Failure(f"--stage {args.stage!r}: expected small letters, digits and -, at most 20, a letter first")
-        region = args.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-        if not region:
-            raise Failure("no region: give --region or set AWS_REGION, for example eu-central-1")
-        check_tools()
-        check_credentials(region)
-        deployment = Deployment(args.stage, region, args.engine, args.param)
-        deployment.up(args.bundle) if args.action == "up" else deployment.remove()
-    except (Failure, OSError) as error:
-        print(f"deploy: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
 def check_tools() -> None:
@@ -99,13 +59,32 @@ def reservable(function: str, region: str) -> int | None:
     except (BotoCoreError, ClientError) as error:
         print(f"the account's concurrency is not checked: {error}")
         return None
-    return max(0, left + own - NEVER_RESERVED)
+    return max(0, int(left + own) - NEVER_RESERVED)
 
 
 class Deployment:
-    """One stage in one region."""
+    """One stage in one region.
+
+    Parameters
+    ----------
+    stage : str
+        Name of this installation: small letters, digits and -, at most 20, a letter first.
+    region : str
+        Of AWS.
+    engine : str
+        ``torchscript`` or ``onnx``.
+    params : list of str
+        ``name=value`` each: parameters of ``serverless.yml``, for once.
+
+    Raises
+    ------
+    Failure
+        If AWS would refuse the stage's name.
+    """
 
     def __init__(self, stage: str, region: str, engine: str, params: list[str]) -> None:
+        if not re.fullmatch("[a-z][a-z0-9-]{0,19}", stage):
+            raise Failure(f"--stage {stage!r}: expected small letters, digits and -, at most 20, a letter first")
         self.stage, self.region, self.engine = stage, region, engine
         self.stack, self.function = f"carvae-{stage}", f"carvae-{stage}-api"
         self._params = [f"--param={value}" for value in [f"engine={engine}", *params]]
@@ -218,7 +197,3 @@ def wait_until_ready(api: str) -> None:
     raise Failure(
         f"{api}/health does not say that it is ready: {answer}. The function's log says more: osls logs -f api"
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

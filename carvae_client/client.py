@@ -76,10 +76,15 @@ class Client:
         return self._ask("/reconstruct", form, files={"image": image})
 
     def random(
-        self, count: int = 1, seed: int | None = None, temperature: float | None = None, form: str = "image/png"
+        self,
+        count: int = 1,
+        seed: int | None = None,
+        temperature: float | None = None,
+        form: str = "image/png",
+        first: int | None = None,
     ) -> bytes:
-        """Draw cars that never existed."""
-        query = {"count": count, "seed": seed, "temperature": temperature}
+        """Draw `count` cars that never existed, from car `first` (0) of the seed on."""
+        query = {"count": count, "first": first, "seed": seed, "temperature": temperature}
         return self._ask("/random", form, query)
 
     def interpolate(
@@ -167,7 +172,7 @@ class Client:
 
 def _back_off(attempt: int) -> float:
     # With jitter, so that clients which were refused together don't come back together.
-    return 2**attempt * random.uniform(0.5, 1.5)  # noqa: S311
+    return float(2**attempt) * random.uniform(0.5, 1.5)  # noqa: S311
 
 
 def _pause(answer: requests.Response, attempt: int) -> float:

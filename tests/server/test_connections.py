@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from scripts.lib import local_server
+from server import connections
 
 
 def hello(environ: dict[str, t.Any], start_response: t.Any) -> list[bytes]:
@@ -21,10 +21,10 @@ def hello(environ: dict[str, t.Any], start_response: t.Any) -> list[bytes]:
 @pytest.fixture(scope="module")
 def address() -> t.Iterator[tuple[str, int]]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local_server, "RECEIVE_S", 1)
-        listener = local_server.listen("127.0.0.1", 0)
+        patch.setattr(connections, "RECEIVE_S", 1)
+        listener = connections.listen("127.0.0.1", 0)
         assert isinstance(listener, socket.socket)
-        server = local_server.create(hello, listener, 1)
+        server = connections.create(hello, listener, 1)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         yield listener.getsockname()[:2]
@@ -85,8 +85,8 @@ def test_hundreds_of_connections_that_say_nothing_keep_nobody_waiting(address: t
 
 
 def test_a_port_in_use_is_said() -> None:
-    taken = local_server.listen("127.0.0.1", 0)
+    taken = connections.listen("127.0.0.1", 0)
     assert isinstance(taken, socket.socket)
     with taken:
         port = taken.getsockname()[1]
-        assert local_server.listen("127.0.0.1", port) == f"127.0.0.1:{port} is in use; choose another with --port"
+        assert connections.listen("127.0.0.1", port) == f"127.0.0.1:{port} is in use; choose another with --port"

@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import typing as t
 
+from handler.files import whole
+
 from . import Failure
 from .collect import Files
 
@@ -105,7 +107,8 @@ def pack_libraries(files: Files, cache: pathlib.Path) -> tuple[Files, int]:
         digest.update(files[f"libraries/{name}.zst"].read_bytes())
     index = {"key": digest.hexdigest()[:16]} | index
     path = cache / f"index-{index['key']}.json"
-    path.write_text(json.dumps(index))
+    with whole(path) as file:
+        file.write(json.dumps(index).encode())
     return files | {"libraries/index.json": path}, room
 
 
@@ -125,11 +128,13 @@ def _pack(library: pathlib.Path, strip: str, cache: pathlib.Path) -> tuple[pathl
             with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
                 raw = [data[start : start + PIECE] for start in range(0, len(data), PIECE)]
                 done = list(pool.map(_compress, raw))
-            stripped.write_bytes(b"".join(done))
-            stripped.replace(packed)
         finally:
             stripped.unlink(missing_ok=True)
-        _write_whole(sizes, json.dumps([(len(small), len(large)) for small, large in zip(done, raw, strict=True)]))
+        with whole(packed) as file:
+            file.writelines(done)
+        with whole(sizes) as file:
+            lengths = [(len(small), len(large)) for small, large in zip(done, raw, strict=True)]
+            file.write(json.dumps(lengths).encode())
     return packed, [(small, large) for small, large in json.loads(sizes.read_text())]
 
 
@@ -142,9 +147,3 @@ def _compress(data: bytes) -> bytes:
 
     parameter = zstd.CompressionParameter
     return zstd.compress(data, options={parameter.compression_level: LEVEL, parameter.checksum_flag: 1})
-
-
-def _write_whole(path: pathlib.Path, text: str) -> None:
-    partial = path.with_suffix(f".{os.getpid()}")
-    partial.write_text(text)
-    partial.replace(path)

@@ -7,8 +7,9 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
+
+from handler.files import whole
 
 from . import Failure
 from .collect import Files
@@ -82,23 +83,15 @@ def with_bytecode(files: Files, python: str, compiler: str, folder: pathlib.Path
 def write(files: Files, target: pathlib.Path) -> None:
     """Zip `files`; the same content makes the same bytes, whenever and in whatever order it was put together."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".part", delete=False) as partial:
-        try:
-            with zipfile.ZipFile(partial, "w") as archive:
-                for path, file in sorted(files.items()):
-                    entry = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
-                    entry.create_system = 3
-                    runs = path.startswith("torch/bin/")
-                    entry.external_attr = (0o100755 if runs else 0o100644) << 16
-                    # Packed again they would get no smaller, and be slower to get out.
-                    entry.compress_type = zipfile.ZIP_STORED if path.endswith(".zst") else zipfile.ZIP_DEFLATED
-                    archive.writestr(entry, file.read_bytes())
-            partial.close()
-            pathlib.Path(partial.name).chmod(0o644)
-            pathlib.Path(partial.name).replace(target)
-        except BaseException:
-            pathlib.Path(partial.name).unlink(missing_ok=True)
-            raise
+    with whole(target) as written, zipfile.ZipFile(written, "w") as archive:
+        for path, file in sorted(files.items()):
+            entry = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
+            entry.create_system = 3
+            runs = path.startswith("torch/bin/")
+            entry.external_attr = (0o100755 if runs else 0o100644) << 16
+            # Packed again they would get no smaller, and be slower to get out.
+            entry.compress_type = zipfile.ZIP_STORED if path.endswith(".zst") else zipfile.ZIP_DEFLATED
+            archive.writestr(entry, file.read_bytes())
 
 
 def table(files: Files) -> list[tuple[str, int]]:
@@ -125,7 +118,7 @@ def check(sizes: list[tuple[str, int]], tmp: int) -> None:
         largest = ", ".join(f"{name} ({size / 1e6:.1f} MB)" for name, size in sizes[:4])
         raise Failure(
             f"{total / 1e6:.1f} MB unzipped; Lambda's limit is {UNZIPPED_LIMIT / 1e6:.1f} MB. Drop part of {largest} "
-            "(scripts/lib/thin.py), or choose --engine onnx"
+            "(deploy/thin.py), or choose --engine onnx"
         )
     if tmp > TMP_LIMIT - TMP_FOR_MODEL:
         raise Failure(

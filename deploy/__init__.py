@@ -1,4 +1,4 @@
-"""What the commands share; each module is one subject."""
+"""All that knows AWS: the templates, the function's archive, publishing, the page's bucket, the stack."""
 
 
 class Failure(Exception):  # noqa: N818 - not a bug's error, an outcome

@@ -56,6 +56,8 @@ class ProblemTask(ErrorTask):  # type: ignore[misc]
 class Parser(HTTPRequestParser):  # type: ignore[misc]
     """Refuses a chunk by the size that it announces, as it does a body, instead of waiting for its bytes."""
 
+    completed: bool
+
     def received(self, data: bytes) -> int:
         """See `HTTPRequestParser`."""
         taken = int(super().received(data))
