@@ -90,7 +90,10 @@ class RecipeCLI(LightningCLI):
             LearningRateMonitor("step"),
             ModelCheckpoint(self.out / "checkpoints", "best", monitor=best, enable_version_counter=False),
             # Of its own: with the option `save_last` Lightning leaves it behind when an epoch is not the best so far.
-            ModelCheckpoint(self.out / "checkpoints", "last", enable_version_counter=False),
+            # At the end of each epoch, whether or not validation photographs are looked at then.
+            ModelCheckpoint(
+                self.out / "checkpoints", "last", enable_version_counter=False, save_on_train_epoch_end=True
+            ),
             Report(self.out, config.report_every),
         ]
         if config.trainer.enable_progress_bar is not False:
