@@ -1,5 +1,6 @@
 # make run    the page and the API on http://127.0.0.1:8000 (PORT=, BUNDLE=)
 # make test   every test, ruff and mypy
+# make unit   the tests that take under a minute; pytest -m browser, packaged, reliability or slow are the others
 # make evaluate DATA=   the README's tables, from your photographs
 # make reproduce DATA=  the released weights, from photographs (OUT=); stopped, it goes on where it was
 # make deploy everything on AWS (STAGE=, ENGINE=, BUNDLE=, PARAMS=); make package builds its function alone
@@ -23,13 +24,17 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --genera
   --custom-compile-command 'make lock' --no-emit-package flatbuffers --no-emit-package protobuf \
   - --output-file
 
-.PHONY: run test check evaluate reproduce bench bench-check fuzz load faults audit lock package deploy remove stage-is-given clean
+.PHONY: run test unit check evaluate reproduce bench bench-check fuzz load faults audit lock package deploy remove \
+  stage-is-given clean
 
 run: .venv/run.stamp $(BUNDLE)/manifest.json
 	@exec $(BIN)/python scripts/serve.py --bundle $(BUNDLE) --port $(PORT)
 
 test: .venv/dev.stamp check
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+unit: .venv/dev.stamp
+	$(BIN)/python -m pytest -m unit --numprocesses 2 --dist loadfile
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check .

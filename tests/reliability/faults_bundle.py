@@ -158,7 +158,7 @@ def s3_trouble(folder: pathlib.Path) -> None:
             for path in cache.glob("*") if cache.exists() else ():
                 assert bundles.checksum(path.read_bytes())["sha256"] == path.name
             trouble["kind"] = ""
-            loader.poke()
+            loader.retry_if_due()
             loader.wait(60)
             assert loader.model, loader.detail
     server.shutdown()

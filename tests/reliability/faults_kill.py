@@ -140,7 +140,7 @@ def preparing_data(folder: pathlib.Path) -> None:
 @contextlib.contextmanager
 def s3() -> t.Iterator[t.Any]:
     """A stand-in for S3 in a process of its own, and the environment of those who use it."""
-    command = [sys.executable, "-m", "tests.e2e.moto_aws"]
+    command = [sys.executable, "-m", "tests.packaged.moto_aws"]
     with subprocess.Popen(command, cwd=disk.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
         url = server.stdout.readline().strip()

@@ -83,7 +83,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def aws(repository: Path) -> Iterator[Aws]:
-    command = [sys.executable, "-m", "tests.e2e.moto_aws"]
+    command = [sys.executable, "-m", "tests.packaged.moto_aws"]
     pipes: dict[str, t.Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, text=True, cwd=ROOT, **pipes) as process:
         assert process.stdout
