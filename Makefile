@@ -2,6 +2,7 @@
 # make test   every test, ruff and mypy
 # make unit   the tests that take under a minute; pytest -m browser, packaged, reliability or slow are the others
 # make evaluate DATA=   the README's tables, from your photographs
+# make reproduce DATA=  the released weights, from photographs (OUT=); stopped, it goes on where it was
 # make deploy everything on AWS (STAGE=, ENGINE=, BUNDLE=, PARAMS=); make package builds its function alone
 # make fuzz, make load, make faults, make audit   see docs/reliability.md
 # make lock   pins and hashes of what the function is made of, after a change of handler/requirements*.txt
@@ -14,6 +15,7 @@ STAGE ?=
 ENGINE ?= torchscript
 RUNTIME ?= 3.13
 BUNDLE ?= build/bundle
+OUT ?= runs/reproduced
 BIN := .venv/bin
 WEIGHTS := model/pretrained/carvae.safetensors
 
@@ -22,7 +24,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --genera
   --custom-compile-command 'make lock' --no-emit-package flatbuffers --no-emit-package protobuf \
   - --output-file
 
-.PHONY: run test unit check evaluate bench bench-check fuzz load faults audit lock package deploy remove stage-is-given clean
+.PHONY: run test unit check evaluate reproduce bench bench-check fuzz load faults audit lock package deploy remove \
+  stage-is-given clean
 
 run: .venv/run.stamp $(BUNDLE)/manifest.json
 	@exec $(BIN)/python scripts/serve.py --bundle $(BUNDLE) --port $(PORT)
@@ -57,6 +60,10 @@ bench-check: .venv/dev.stamp build/peers.stamp $(BUNDLE)/manifest.json
 evaluate: .venv/dev.stamp $(BUNDLE)/manifest.json
 	@test -n "$(DATA)" || { echo "make: which photographs? DATA=folder, with a splits.csv" >&2; exit 1; }
 	@$(BIN)/python scripts/evaluate.py --bundle $(BUNDLE) --data "$(DATA)" --split test
+
+reproduce: .venv/dev.stamp
+	@test -n "$(DATA)" || { echo "make: which photographs? DATA=folder, with a splits.csv" >&2; exit 1; }
+	@$(BIN)/python scripts/reproduce.py "$(DATA)" "$(OUT)"
 
 # Anew after a change of what the function requires. PyTorch is left out: its CPU builds are on an index of their own.
 lock: .venv/run.stamp

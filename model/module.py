@@ -10,8 +10,8 @@ from torch import Tensor
 
 from . import canvas, data, losses, optimizers, release
 from .adversary import MEASURE_EVERY, Adversary, AdversaryConfig, load_prior
+from .evaluation.reconstruction import sharpness
 from .losses import LossConfig, Posterior
-from .metrics import sharpness
 from .networks import Decoder, Encoder, NetworkConfig, channels_last
 from .optimizers import OptimizerConfig
 

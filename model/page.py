@@ -114,7 +114,7 @@ def _numbers(summary: dict[str, t.Any]) -> str:
         ("validation PSNR", last.get("val_psnr"), "dB"),
     ]
     if scores:
-        entries.append(("validation SSIM", scores["ssim"], f"{scores['images']} images"))
+        entries.append(("validation SSIM", scores["ssim"]["value"], f"{scores['images']} images"))
     return "".join(
         f"<div><dt>{name}</dt><dd>{_number(value)} <small>{unit}</small></dd></div>"
         for name, value, unit in entries

@@ -15,9 +15,10 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from . import animation, figures, losses, metrics, page, priors
+from . import animation, figures, losses, page, priors
 from .batches import ImageData
 from .data import Images, as_float
+from .evaluation import reconstruction
 from .history import History
 from .module import VAE
 
@@ -200,10 +201,10 @@ class Pictures:
         noise = torch.randn(RANDOM, prior.noise_dim, generator=torch.Generator().manual_seed(0))
         return self.decode(prior(noise))
 
-    def scores(self) -> metrics.Reconstruction:
+    def scores(self) -> reconstruction.Reconstruction:
         """How close reconstructions of validation images are."""
         images = self.batch(SCORED)
-        return metrics.reconstruction(self.rebuild(images), images)
+        return reconstruction.reconstruction(self.rebuild(images), images)
 
     def draw(self, epoch: int) -> dict[str, t.Any]:
         """The figures of one moment, by file name."""

@@ -3,7 +3,8 @@ import dataclasses
 import pytest
 import torch
 
-from model import metrics, networks
+from model import networks
+from model.evaluation import reconstruction
 from model.networks import Decoder, Encoder, NetworkConfig
 
 from .conftest import TINY
@@ -50,7 +51,7 @@ def test_sharpening_adds_contrast_at_edges_and_leaves_flat_parts_alone() -> None
     sharp = Decoder(dataclasses.replace(config, sharpen=0.5)).eval()
     sharp.load_state_dict(plain.state_dict())
     codes = torch.randn(4, config.latent_dim)
-    assert metrics.gradient_energy(sharp(codes)).mean() > metrics.gradient_energy(plain(codes)).mean()
+    assert reconstruction.gradient_energy(sharp(codes)).mean() > reconstruction.gradient_energy(plain(codes)).mean()
     assert sharp(codes).min() >= 0
     assert sharp(codes).max() <= 1
     assert torch.allclose(sharp.blur.sum(1), torch.ones(32))  # a flat picture stays as it is

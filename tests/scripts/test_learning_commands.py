@@ -3,6 +3,7 @@
 import json
 import pathlib
 import runpy
+import shutil
 import sys
 import typing as t
 
@@ -92,13 +93,28 @@ def test_released_weights_make_a_bundle_that_is_scored(
     assert one["data_card"]["splits"]["train"] >= 20
 
     report = tmp_path / "evaluation.json"
-    arguments = ["--bundle", tmp_path / "two", "--data", "photographs", "--out", report, "--samples", "0"]
-    assert run("evaluate.py", *arguments) == 0
+    assert run("evaluate.py", "--bundle", tmp_path / "two", "--data", "photographs", "--out", report) == 0
     scores = json.loads(report.read_text())
     assert scores["bundle"] == two["version"]
-    assert scores["reconstruction"]["."]["images"] == 5
-    assert "PSNR" in capsys.readouterr().out
+    assert scores["reconstructions"]["all"]["images"] == 5
+    printed = capsys.readouterr().out
+    assert "PSNR" in printed
+    assert "need 20 photographs of split 'test'" in printed
     assert report.with_suffix(".png").is_file()
+
+
+@pytest.mark.parametrize(
+    "data", [["data"], ["bare", "--splits", "data/splits.csv"]], ids=["prepared", "their table named"]
+)
+def test_your_own_photographs_are_scored(there: pathlib.Path, tmp_path: pathlib.Path, data: list[str]) -> None:
+    if not (there / "bare").exists():
+        shutil.copytree("photographs", "bare", ignore=shutil.ignore_patterns("splits.csv"))
+    reports = tmp_path / "first.json", tmp_path / "again.json"
+    for report in reports:
+        assert run("evaluate.py", "--bundle", "one", "--data", *data, "--split", "val", "--out", report) == 0
+    first, again = (json.loads(report.read_text()) for report in reports)
+    assert first == again
+    assert first["reconstructions"]["all"]["images"] >= 3
 
 
 @pytest.mark.parametrize("options", [[FLOW, "--axes", "8"], [REFINED]], ids=["flow", "refined"])
@@ -148,6 +164,10 @@ def test_a_run_that_is_there_is_left_alone(
         ("export.py {weights} {new} --prior {flow} --axes 9999", "axes: 9999"),
         ("export.py {weights} {new} --prior {flow} --texture 2", "texture: 2.0"),
         ("export.py {weights} {new} --prior {recipe}", "carvae.yaml: not a checkpoint of a flow"),
+        ("evaluate.py --bundle one --data data --limit -1", "--limit: -1 is negative"),
+        ("evaluate.py --bundle one --data nowhere", "nowhere: no such folder"),
+        ("evaluate.py --bundle one --data photographs --splits nowhere.csv", "nowhere.csv: no table of splits"),
+        ("evaluate.py --bundle one --data photographs --controls", "at least 20"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_it(
