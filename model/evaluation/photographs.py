@@ -85,7 +85,7 @@ def open_photographs(
         names = [name for name, its in fixed.items() if its == wanted]
 
         def read(index: int) -> Pixels:
-            return np.asarray(preparation.to_square(preparation.decode(known[names[index]].read()), size))
+            return np.asarray(preparation.letterbox(known[names[index]].read(), size))
 
         return Photographs(names, read)
 
