@@ -1,5 +1,5 @@
 # make run    the page and the API on http://127.0.0.1:8000 (PORT=, BUNDLE=)
-# make test   every test, ruff and mypy
+# make test   every test, and make check: ruff and mypy, for the page ESLint and TypeScript
 # make unit   the tests that take under a minute; pytest -m browser, packaged, reliability or slow are the others
 # make evaluate DATA=   the README's tables, from your photographs
 # make reproduce DATA=  the released weights, from photographs (OUT=); stopped, it goes on where it was
@@ -36,10 +36,12 @@ test: .venv/dev.stamp check
 unit: .venv/dev.stamp
 	$(BIN)/python -m pytest -m unit --numprocesses 2 --dist loadfile
 
-check: .venv/dev.stamp
+check: .venv/dev.stamp node_modules/installed-lock
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	node_modules/.bin/eslint --max-warnings 0 .
+	node_modules/.bin/tsc
 
 fuzz load faults: .venv/dev.stamp build/bundle/manifest.json
 	@$(BIN)/python -m tests.reliability.$@
@@ -104,6 +106,13 @@ build/bundle/manifest.json: $(WEIGHTS) $(wildcard model/*.py) | .venv/run.stamp
 	@echo "installing what the tests need"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@ .venv/run.stamp
+
+# Marked as tests/osls.py marks it, so that neither installs anew what the other has.
+node_modules/installed-lock: package-lock.json
+	@command -v npm >/dev/null || { echo "make: npm is missing; Node.js 20.19, 22.13, 24 or later brings it" >&2; exit 1; }
+	@echo "installing what checks the page, and what deploys"
+	@npm ci --ignore-scripts --no-audit --no-fund --silent
+	@cp package-lock.json $@
 
 # The servers that ours is compared with share nothing with .venv.
 build/peers.stamp: benchmarks/requirements-peers.txt | .venv/bin/python
