@@ -88,7 +88,7 @@ stage-is-given:
 	@test -n "$(STAGE)" || { echo "make: which stage? STAGE=dev, for example" >&2; exit 1; }
 
 # Only the default bundle is made here; another one is its maker's.
-build/bundle/manifest.json: $(WEIGHTS) $(wildcard model/*.py) | .venv/run.stamp
+build/bundle/manifest.json: $(WEIGHTS) $(wildcard model/*.py model/*/*.py) | .venv/run.stamp
 	@echo "building the model bundle from $(WEIGHTS)"
 	@$(BIN)/python scripts/export.py $(WEIGHTS) build/bundle
 

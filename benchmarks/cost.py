@@ -99,16 +99,17 @@ def random_bundle(size: int, folder: pathlib.Path) -> pathlib.Path:
     """A bundle of the released network's shape for pictures of `size` pixels, its weights random."""
     import torch
 
-    from model import export, priors, release
-    from model.networks import Decoder, Encoder
+    from model.prior import priors
+    from model.release import export, released
+    from model.vae.networks import Decoder, Encoder
 
     torch.manual_seed(size)
-    network = release.load(ROOT / "model" / "pretrained" / "carvae.safetensors").network
+    network = released.load(ROOT / "model" / "pretrained" / "carvae.safetensors").network
     network = dataclasses.replace(network, image_size=size)
     prior = priors.StandardNormal(network.latent_dim)
     facts = {"name": f"random-{size}", "created": "", "recipe": {}, "directions": []}
     parts = Encoder(network).eval(), Decoder(network).eval()
-    export.write_bundle(release.Release(network, *parts, prior, facts), f"random-{size}", "Random weights.\n", folder)
+    export.write_bundle(released.Release(network, *parts, prior, facts), f"random-{size}", "Random weights.\n", folder)
     return folder
 
 

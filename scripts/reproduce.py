@@ -12,7 +12,7 @@ import pathlib
 import shlex
 import sys
 
-from model import stages
+from model.training import stages
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from handler import images
-from model import preparation
+from model.data import preparation
 
 from . import drawings
 from .reliability import pictures

@@ -11,8 +11,8 @@ from numpy.lib.format import open_memmap
 from PIL import Image
 from torch import Tensor
 
-from .. import preparation
-from ..data import IMAGES, SPLITS
+from ..data import preparation
+from ..data.prepared import IMAGES, SPLITS
 from .judge import Progress
 
 Pixels = np.ndarray[t.Any, np.dtype[np.uint8]]

@@ -21,7 +21,7 @@ UNPACK = "import sys, pathlib; from handler import unpack; unpack.load_libraries
 #: By its path: importing the package would import torch each time.
 REPLACE = """
 import importlib.util, pathlib, sys
-spec = importlib.util.spec_from_file_location("folders", "model/folders.py")
+spec = importlib.util.spec_from_file_location("folders", "model/data/folders.py")
 folders = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(folders)
 print("begins", flush=True)
