@@ -17,6 +17,8 @@ import typing as t
 
 import torch
 
+from model.data import files
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = pathlib.Path(__file__).with_suffix(".csv")
 OURS = "carvae"
@@ -107,12 +109,10 @@ def write(rows: list[dict[str, t.Any]]) -> None:
     fresh = {tuple(str(row[name]) for name in key) for row in rows}
     rows = [row for row in kept if tuple(row[name] for name in key) not in fresh] + rows
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    unfinished = RESULTS.with_suffix(".unfinished")
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
+    with files.whole(RESULTS) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
-    unfinished.replace(RESULTS)
     print(f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}", sep="\n")
     for row in rows:
         print(f"| {' | '.join(str(row.get(name, '')) for name in columns)} |")

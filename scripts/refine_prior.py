@@ -2,7 +2,7 @@
 
     python scripts/refine_prior.py runs/prior model/pretrained/carvae.safetensors
     python scripts/refine_prior.py runs/prior model/pretrained/carvae.safetensors --resume
-    python scripts/export.py model/pretrained/carvae.safetensors build/bundle --prior runs/prior/refined/last.ckpt
+    python scripts/export.py model/pretrained/carvae.safetensors build/bundle --flow runs/prior/refined/last.ckpt
 
 The weights are those that the flow was trained for. Ctrl-C stops, and --resume goes on after the last finished epoch.
 """
@@ -51,7 +51,7 @@ def refine(args: argparse.Namespace) -> None:
     if flow.noise_dim != network.latent_dim:
         raise ValueError(f"{args.run}: a flow of {flow.noise_dim} latents; {args.weights} has {network.latent_dim}")
     codes, validation = flow_training.load_codes(args.run)
-    flow.calm()
+    flow.reduce_noise()
     training = Refinement(flow.config, OptimizerConfig("adam", 1e-4), t.cast(Decoder, decoder))
     training.flow.load_state_dict(flow.state_dict())
     flow_training.fit(training, codes, validation, BATCH, args.epochs, out, args.resume, decay=0.998)

@@ -2,7 +2,7 @@
 
     python scripts/train_prior.py model/pretrained/carvae.safetensors --data data/cars --out runs/prior
     python scripts/train_prior.py model/pretrained/carvae.safetensors --data data/cars --out runs/prior --resume
-    python scripts/export.py model/pretrained/carvae.safetensors build/bundle --prior runs/prior/last.ckpt
+    python scripts/export.py model/pretrained/carvae.safetensors build/bundle --flow runs/prior/last.ckpt
 
 The model's weights stay as they are. Ctrl-C stops, and --resume goes on after the last finished epoch.
 """
@@ -20,6 +20,7 @@ from model.prior.flow import FlowConfig
 from model.release import released
 from model.training import flow_training, runs
 from model.training.optimizers import OptimizerConfig
+from model.vae.codes import encode_mirrored
 
 
 def main() -> int:
@@ -58,11 +59,11 @@ def train(args: argparse.Namespace) -> None:
     if not args.resume:
         images = prepared.open_split(args.data, "train")
         print(f"encoding the images of {args.data}", file=sys.stderr)
-        plain = released.encode_mirrored(encoder, images)
+        plain = encode_mirrored(encoder, images)
         varied = [
             flow_training.varied_codes(encoder, images, seed) for seed in tqdm(range(args.variations), "variations")
         ]
-        validation = released.encode_mirrored(encoder, prepared.open_split(args.data, "val"))
+        validation = encode_mirrored(encoder, prepared.open_split(args.data, "val"))
         training.flow.standardise(torch.from_numpy(plain))
         flow_training.save_codes(args.out, np.concatenate([plain, *varied]), validation)
     codes, validation = flow_training.load_codes(args.out)

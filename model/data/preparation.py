@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from PIL import ExifTags, Image, ImageOps
 
-from . import folders
+from . import files
 from .prepared import IMAGES, SPLITS
 
 CARD = "data_card.json"
@@ -211,7 +211,7 @@ def prepare(
     """
     if out.exists():
         raise ValueError(f"{out}: exists already; remove it or choose another folder")
-    with folders.written_whole(out) as work:
+    with files.whole_folder(out) as work:
         return _write(sources, work, settings, progress)
 
 

@@ -113,8 +113,9 @@ def as_float(images: Tensor) -> Tensor:
 
 
 def step_generator(seed: int, step: int, purpose: int) -> torch.Generator:
-    """Random numbers of one step: they depend on (seed, step, purpose) alone.
+    """Random numbers of one step: they depend on (seed, step, purpose) alone, and no two of these share them.
 
     No running generator is carried from step to step, so a resumed run draws what the unbroken one would have drawn.
     """
-    return torch.Generator().manual_seed((((seed * 1_000_003 + step) * 1_009) * 7 + purpose) % 2**63)
+    words = np.random.SeedSequence(seed, spawn_key=(step, purpose)).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(words[0]) >> 1)

@@ -15,7 +15,7 @@ from .priors import Prior
 #: Principal axes that make the car; those after them hold texture.
 WIDE = 160
 
-#: Noise that the axes after those are left with when cars are drawn; `Flow.calm` says why.
+#: Noise that the axes after those are left with when cars are drawn; `Flow.reduce_noise` says why.
 TEXTURE = 0.3
 
 
@@ -100,7 +100,7 @@ class Velocity(nn.Module):
 
 
 class Flow(Prior):
-    """Follows a velocity field from noise to codes. What it draws is set by `calm`."""
+    """Follows a velocity field from noise to codes. What it draws is set by `reduce_noise`."""
 
     origin: Tensor
     axes: Tensor
@@ -128,7 +128,7 @@ class Flow(Prior):
         self.unit.copy_(variances.mean().sqrt())
 
     @torch.inference_mode()
-    def calm(self, wide: int | None = None, texture: float | None = None) -> None:
+    def reduce_noise(self, wide: int | None = None, texture: float | None = None) -> None:
         """Give the axes after the first ``wide`` (`WIDE`) only ``texture`` (`TEXTURE`) of their noise.
 
         These hold texture, of which a small model learns the amount but not the order; with little noise it follows
@@ -143,7 +143,7 @@ class Flow(Prior):
         wide = min(WIDE, self.noise_dim) if wide is None else wide
         texture = TEXTURE if texture is None else texture
         if not 0 <= wide <= self.noise_dim:
-            raise ValueError(f"axes: {wide} is not within 0 and {self.noise_dim}")
+            raise ValueError(f"wide axes: {wide} is not within 0 and {self.noise_dim}")
         if not 0 <= texture <= 1:
             raise ValueError(f"texture: {texture} is not within 0 and 1")
         noise = torch.randn(2000, self.noise_dim, generator=torch.Generator().manual_seed(0))
@@ -155,7 +155,7 @@ class Flow(Prior):
         self.place_scale[wide:] = (full / left).clamp(1, 4).sqrt()[wide:]
 
     @property
-    def is_calm(self) -> bool:
+    def has_reduced_noise(self) -> bool:
         """Whether some axes have less than all of their noise."""
         return bool((self.noise_scale < 1).any())
 

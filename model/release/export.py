@@ -1,18 +1,16 @@
 """From released weights to a bundle: traced functions, manifest with checksums, model card."""
 
-import copy
 import hashlib
-import itertools
 import json
 import pathlib
 import typing as t
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ..data import folders
-from ..vae.networks import Module, channels_last
+from ..data import files
+from ..vae.folding import fold_batch_norm
+from ..vae.networks import channels_last
 from .released import Release
 
 #: Largest difference between a traced function and the eager one it was traced from, absolute.
@@ -39,7 +37,7 @@ def write_bundle(release: Release, version: str, card: str, out: pathlib.Path) -
     """
     if out.exists() and not (out / "manifest.json").is_file():
         raise ValueError(f"{out}: exists and is not a bundle; choose another folder")
-    with folders.written_whole(out) as work:
+    with files.whole_folder(out) as work:
         return _write(release, version, card, work)
 
 
@@ -136,20 +134,6 @@ def write_onnx(name: str, module: nn.Module, shape: tuple[int, ...], path: pathl
             difference = float((torch.from_numpy(output) - expected).abs().max())
             if not difference <= TOLERANCE:
                 raise ValueError(f"{name}: ONNX and eager differ by {difference:.2g} at batch size {batch}")
-
-
-def fold_batch_norm(module: Module) -> Module:
-    """A copy in which each convolution followed by a batch norm is one convolution."""
-    folded = copy.deepcopy(module).eval()
-    for parent in list(folded.modules()):
-        children = list(parent.children())
-        for index, (first, second) in enumerate(itertools.pairwise(children)):
-            if not isinstance(parent, nn.Sequential):
-                continue
-            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
-                parent[index] = fuse_conv_bn_eval(first, second)
-                parent[index + 1] = nn.Identity()
-    return folded
 
 
 def _example(name: str, shape: tuple[int, ...], batch: int) -> Tensor:

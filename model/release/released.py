@@ -7,13 +7,12 @@ import pathlib
 import pickle
 import typing as t
 
-import numpy as np
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from ..data import prepared
+from ..data import files
 from ..prior import priors
 from ..prior.flow import Flow, FlowConfig
 from ..vae.networks import Decoder, Encoder, NetworkConfig
@@ -108,23 +107,6 @@ def network_config(values: dict[str, t.Any]) -> NetworkConfig:
     return NetworkConfig(**arguments)
 
 
-@torch.inference_mode()
-def encode(
-    encoder: nn.Module, images: prepared.Images, change: t.Callable[[Tensor], Tensor] | None = None
-) -> priors.Array:
-    """Posterior means of a split, ``(N, D)``; ``change`` is made to each batch of pixels first."""
-    codes = []
-    for start in range(0, len(images), 64):
-        pixels = prepared.as_float(images.__getitems__(list(range(start, min(start + 64, len(images))))))
-        codes.append(encoder(change(pixels) if change else pixels)[0])
-    return t.cast(priors.Array, torch.cat(codes).numpy())
-
-
-def encode_mirrored(encoder: nn.Module, images: prepared.Images) -> priors.Array:
-    """Posterior means of a split, those of the mirrored images after them: ``(2N, D)``."""
-    return np.concatenate([encode(encoder, images), encode(encoder, images, lambda pixels: pixels.flip(3))])
-
-
 def save(release: Release, path: pathlib.Path) -> None:
     """Write half-precision weights; single numbers a channel (batch norm) keep full precision.
 
@@ -143,9 +125,8 @@ def save(release: Release, path: pathlib.Path) -> None:
     if len(content) > LARGEST:
         raise ValueError(f"{path}: {len(content)} bytes of weights; at most {LARGEST} are released")
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)
+    with files.whole(path) as unfinished:
+        unfinished.write_bytes(content)
 
 
 def load(path: pathlib.Path) -> Release:

@@ -7,6 +7,7 @@ import imageio.v3 as imageio
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ..data import files
 from . import figures
 
 #: Frames of an animation at most, frames a second, seconds that the last one stays.
@@ -30,9 +31,8 @@ def add_frame(folder: pathlib.Path, epoch: int, rows: t.Sequence[figures.Pixels]
             frame.paste(Image.fromarray(figures.magnify(image, times)), (gap + x * cell, CAPTION + gap + y * cell))
     font = ImageFont.load_default(14)
     ImageDraw.Draw(frame).text((6, CAPTION / 2), f"epoch {epoch}", fill=figures.INK, font=font, anchor="lm")
-    unfinished = folder / "frame.unfinished"
-    frame.save(unfinished, "PNG")
-    unfinished.replace(folder / f"epoch_{epoch:06}.png")
+    with files.whole(folder / f"epoch_{epoch:06}.png") as unfinished:
+        frame.save(unfinished)
 
 
 def assemble(folder: pathlib.Path, out: pathlib.Path) -> None:
@@ -42,10 +42,8 @@ def assemble(folder: pathlib.Path, out: pathlib.Path) -> None:
         return
     chosen = np.unique(np.linspace(0, len(paths) - 1, min(MOST, len(paths))).round().astype(int))
     frames = [np.asarray(Image.open(paths[index])) for index in chosen]
-    unfinished = out.with_suffix(".unfinished")
     durations = [1000 // RATE] * (len(frames) - 1) + [1000 * REST]
-    imageio.imwrite(unfinished, frames, extension=".gif", duration=durations, loop=0)
-    unfinished.replace(out.with_suffix(".gif"))
-    movie = out.with_name(f"{out.name}-unfinished.mp4")
-    imageio.imwrite(movie, [*frames, *frames[-1:] * (RATE * REST)], fps=RATE, macro_block_size=2)
-    movie.replace(out.with_suffix(".mp4"))
+    with files.whole(out.with_suffix(".gif")) as unfinished:
+        imageio.imwrite(unfinished, frames, duration=durations, loop=0)
+    with files.whole(out.with_suffix(".mp4")) as unfinished:
+        imageio.imwrite(unfinished, [*frames, *frames[-1:] * (RATE * REST)], fps=RATE, macro_block_size=2)

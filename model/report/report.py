@@ -15,6 +15,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from ..data import files
 from ..data.batches import ImageData
 from ..data.prepared import Images, as_float
 from ..evaluation import reconstruction
@@ -306,13 +307,10 @@ def _rows(images: Tensor, columns: int) -> list[figures.Pixels]:
 
 
 def _save(drawn: t.Any, path: pathlib.Path) -> None:
-    """Through a second file: a page is never left with half a picture."""
-    unfinished = path.with_suffix(".unfinished")
-    drawn.savefig(unfinished, format="png")
-    unfinished.replace(path)
+    with files.whole(path) as unfinished:
+        drawn.savefig(unfinished, format="png")
 
 
 def _write(path: pathlib.Path, text: str) -> None:
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
+    with files.whole(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")

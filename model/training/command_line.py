@@ -1,9 +1,7 @@
 """Training from a recipe file: Lightning's command line, with carvae's logs, checkpoints and averaged weights."""
 
-import logging
 import pathlib
 import typing as t
-import warnings
 
 import lightning as L
 import torch
@@ -18,33 +16,14 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch import Tensor
 
 from ..data.batches import ImageData
 from ..report.report import Report
-from . import runs, smoke
+from . import runs, smoke, trainers
 from .judging import Judging
 from .module import VAE
 
 RUNS = pathlib.Path("runs")
-
-
-def averaging(decay: float) -> t.Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    """Exponential moving average whose decay ramps up, so that a young average forgets the untrained weights.
-
-    Raises
-    ------
-    ValueError
-        ``decay`` is not within 0 and 1.
-    """
-    if not 0 < decay < 1:
-        raise ValueError(f"ema_decay: {decay} is not within 0 and 1, both excluded")
-
-    def update(average: Tensor, current: Tensor, averaged: Tensor | int) -> Tensor:
-        ramped = min(decay, (1 + float(averaged)) / (10 + float(averaged)))
-        return average + (1 - ramped) * (current - average)
-
-    return update
 
 
 class RecipeCLI(LightningCLI):
@@ -100,7 +79,7 @@ class RecipeCLI(LightningCLI):
             # Drawing the bar at each step costs a small network several per cent of its time.
             callbacks.append(TQDMProgressBar(refresh_rate=20))
         if config.ema_decay:
-            callbacks.append(WeightAveraging(avg_fn=averaging(config.ema_decay), use_buffers=True))
+            callbacks.append(WeightAveraging(avg_fn=trainers.averaging(config.ema_decay), use_buffers=True))
         if config.early_stopping:
             callbacks.append(EarlyStopping("val_loss", patience=config.early_stopping))
         loggers = [runs.csv_logger(self.out), TensorBoardLogger(self.out, name="", version="tensorboard")]
@@ -110,24 +89,11 @@ class RecipeCLI(LightningCLI):
 
     def fit(self) -> None:
         """Train, from the last checkpoint if the command line says so."""
-        quiet()
+        trainers.quiet()
         if self.config.start_from and not self.config.resume:
             self.model.start_from(pathlib.Path(self.config.start_from))
         resume = self.out / "checkpoints" / "last.ckpt" if self.config.resume else None
         self.trainer.fit(self.model, self.datamodule, ckpt_path=resume, weights_only=True)
-
-
-def quiet() -> None:
-    """Keep back warnings and advertisements that ask for nothing; progress and errors come another way."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    # Batches are one slice of an array in memory: worker processes would only add copies.
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    # The table of layers counts 4 bytes a weight under bf16, which is what they take: they are kept in float32.
-    warnings.filterwarnings("ignore", message="Precision bf16-mixed is not supported by the model summary.*")
-    # Which is what resuming means; anything else there was refused above.
-    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty.*")
-    # Lightning's own use of a deprecated torch call.
-    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*", category=FutureWarning)
 
 
 def train(args: t.Sequence[str]) -> RecipeCLI:

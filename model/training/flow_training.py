@@ -12,14 +12,13 @@ from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar, Weight
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
-from ..data import prepared
+from ..data import files, prepared
 from ..data.prepared import step_generator
 from ..prior import priors
 from ..prior.flow import Flow, FlowConfig
-from ..release import released
 from ..vae import canvas
-from . import optimizers, runs
-from .command_line import averaging, quiet
+from ..vae.codes import encode
+from . import optimizers, runs, trainers
 from .optimizers import OptimizerConfig
 
 #: The checkpoint that is resumed and exported, and the codes that it learns, in the run's folder.
@@ -83,16 +82,14 @@ def varied_codes(encoder: nn.Module, images: prepared.Images, seed: int) -> prio
     A few thousand codes are learnt by heart soon; these are as good as new ones.
     """
     generator = torch.Generator().manual_seed(seed)
-    return released.encode(encoder, images, lambda pixels: _varied(pixels, generator))
+    return encode(encoder, images, lambda pixels: _varied(pixels, generator))
 
 
 def save_codes(run: pathlib.Path, train: priors.Array, val: priors.Array) -> None:
     """Keep codes ``(N, D)`` in a run's folder: encoding takes minutes."""
     run.mkdir(parents=True, exist_ok=True)
-    unfinished = run / f"{CODES}.unfinished"
-    with unfinished.open("wb") as file:
-        np.savez(file, train=train, val=val)
-    unfinished.replace(run / CODES)
+    with files.whole(run / CODES) as unfinished:
+        np.savez(unfinished, train=train, val=val)
 
 
 def load_codes(run: pathlib.Path) -> tuple[priors.Array, priors.Array]:
@@ -143,7 +140,7 @@ def fit(
 
     ``decay`` is how much of the average is kept a step.
     """
-    quiet()
+    trainers.quiet()
     trainer = L.Trainer(
         max_epochs=epochs,
         precision="bf16-mixed",
@@ -151,7 +148,7 @@ def fit(
         logger=runs.csv_logger(out),
         callbacks=[
             ModelCheckpoint(out, LAST.removesuffix(".ckpt"), enable_version_counter=False),
-            WeightAveraging(avg_fn=averaging(decay), use_buffers=True),
+            WeightAveraging(avg_fn=trainers.averaging(decay), use_buffers=True),
             TQDMProgressBar(refresh_rate=20),
         ],
         plugins=[runs.AtomicCheckpointIO()],

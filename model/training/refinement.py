@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ..data.prepared import step_generator
 from ..prior.flow import FlowConfig
-from ..release.export import fold_batch_norm
+from ..vae.folding import fold_batch_norm
 from ..vae.networks import Decoder, channels_last
 from .flow_training import FlowTraining
 from .optimizers import OptimizerConfig

@@ -6,6 +6,8 @@ import typing as t
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.loggers import CSVLogger
 
+from ..data import files
+
 
 def check(out: pathlib.Path, last: pathlib.Path, resume: bool) -> None:
     """Refuse to begin over a run that is there, and to resume one that isn't; ``last`` is its last checkpoint.
@@ -30,6 +32,5 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Write beside the checkpoint, then rename: killed half-way, the previous checkpoint is intact."""
 
     def save_checkpoint(self, checkpoint: dict[str, t.Any], path: t.Any, storage_options: t.Any = None) -> None:
-        unfinished = pathlib.Path(f"{path}.unfinished")
-        super().save_checkpoint(checkpoint, unfinished, storage_options)
-        unfinished.replace(path)
+        with files.whole(pathlib.Path(path)) as unfinished:
+            super().save_checkpoint(checkpoint, unfinished, storage_options)

@@ -21,18 +21,18 @@ UNPACK = "import sys, pathlib; from handler import unpack; unpack.load_libraries
 #: By its path: importing the package would import torch each time.
 REPLACE = """
 import importlib.util, pathlib, sys
-spec = importlib.util.spec_from_file_location("folders", "model/data/folders.py")
-folders = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(folders)
+spec = importlib.util.spec_from_file_location("files", "model/data/files.py")
+files = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(files)
 print("begins", flush=True)
-with folders.written_whole(pathlib.Path(sys.argv[1])) as work:
+with files.whole_folder(pathlib.Path(sys.argv[1])) as work:
     for index in range(300):
         (work / f"{index}").write_bytes(sys.argv[2].encode() * 100)
 """
 
 CHECKPOINT = """
 import sys, torch
-from model.runs import AtomicCheckpointIO
+from model.training.runs import AtomicCheckpointIO
 print("begins", flush=True)
 for step in range(100):
     AtomicCheckpointIO().save_checkpoint({"step": step, "weights": torch.full((4_000_000,), float(step))}, sys.argv[1])
@@ -103,7 +103,7 @@ def a_checkpoint(folder: pathlib.Path, times: int = 2) -> None:
     import torch
 
     path = folder / "last.ckpt"
-    unfinished = path.with_name("last.ckpt.unfinished")
+    unfinished = path.with_name(".last.unfinished.ckpt")
     for _ in range(times):
         process = disk.start(disk.python(CHECKPOINT, path))
         assert process.stdout

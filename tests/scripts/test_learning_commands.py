@@ -65,7 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
                 *network,
                 *trainer,
             ],
-            ["export.py", CHECKPOINT, "one", "--release", WEIGHTS, "--axes", "8", "--components", "2"],
+            ["export.py", CHECKPOINT, "one", "--release", WEIGHTS, "--mixture-axes", "8", "--components", "2"],
             ["train_prior.py", WEIGHTS, "--data", "data", "--out", "prior", *TINY_FLOW],
             ["refine_prior.py", "prior", WEIGHTS, "--epochs", "1"],
         ]:
@@ -117,9 +117,9 @@ def test_your_own_photographs_are_scored(there: pathlib.Path, tmp_path: pathlib.
     assert first["reconstructions"]["all"]["images"] >= 3
 
 
-@pytest.mark.parametrize("options", [[FLOW, "--axes", "8"], [REFINED]], ids=["flow", "refined"])
+@pytest.mark.parametrize("options", [[FLOW, "--wide-axes", "8"], [REFINED]], ids=["flow", "refined"])
 def test_a_flow_becomes_the_prior_of_a_bundle(there: pathlib.Path, tmp_path: pathlib.Path, options: list[str]) -> None:
-    assert run("export.py", WEIGHTS, tmp_path / "bundle", "--prior", *options) == 0
+    assert run("export.py", WEIGHTS, tmp_path / "bundle", "--flow", *options) == 0
     made = manifest(tmp_path / "bundle")
     assert made["noise_dim"] == made["latent_dim"]
 
@@ -154,16 +154,17 @@ def test_a_run_that_is_there_is_left_alone(
         ("refine_prior.py prior {flow} --out {new}", "last.ckpt: not a training checkpoint"),
         ("refine_prior.py prior {released} --out {new}", "has 512"),
         ("refine_prior.py run {weights} --out {new}", "last.ckpt: not a checkpoint of a flow"),
-        ("export.py {weights} {new} --prior {refined} --texture 1", "--texture: 1.0 comes too late"),
-        ("export.py {checkpoint} {new} --axes -1", "axes: -1 is not at least 1"),
-        ("export.py {checkpoint} {new} --axes 9999", "are too few for"),
-        ("export.py {checkpoint} {new} --texture 1", "--texture: 1.0 says nothing"),
-        ("export.py {weights} {new} --axes 8", "--axes: 8 says nothing"),
+        ("export.py {weights} {new} --flow {refined} --texture 1", "--texture: 1.0 comes too late"),
+        ("export.py {checkpoint} {new} --mixture-axes -1", "axes: -1 is not at least 1"),
+        ("export.py {checkpoint} {new} --mixture-axes 9999", "are too few for"),
+        ("export.py {checkpoint} {new} --texture 1", "--texture: 1.0 needs --flow"),
+        ("export.py {weights} {new} --mixture-axes 8", "--mixture-axes: 8 needs --prior mixture"),
+        ("export.py {weights} {new} --flow {flow} --components 8", "--components: 8 says nothing about the flow"),
         ("export.py {weights} {new} --prior mixture", "--prior mixture"),
         ("export.py {weights} {new} --sharpen 0.3", "--sharpen: for a training checkpoint only"),
-        ("export.py {weights} {new} --prior {flow} --axes 9999", "axes: 9999"),
-        ("export.py {weights} {new} --prior {flow} --texture 2", "texture: 2.0"),
-        ("export.py {weights} {new} --prior {recipe}", "carvae.yaml: not a checkpoint of a flow"),
+        ("export.py {weights} {new} --flow {flow} --wide-axes 9999", "wide axes: 9999"),
+        ("export.py {weights} {new} --flow {flow} --texture 2", "texture: 2.0"),
+        ("export.py {weights} {new} --flow {recipe}", "carvae.yaml: not a checkpoint of a flow"),
         ("evaluate.py --bundle one --data data --limit -1", "--limit: -1 is negative"),
         ("evaluate.py --bundle one --data nowhere", "nowhere: no such folder"),
         ("evaluate.py --bundle one --data photographs --splits nowhere.csv", "nowhere.csv: no table of splits"),

@@ -11,9 +11,9 @@ from model.release import export, released
 from model.training import flow_training
 from model.training.optimizers import OptimizerConfig
 from model.vae.networks import Encoder
+from tests.model.release.test_export import tiny_release
 
 from ..conftest import TINY
-from ..test_export import tiny_release
 
 SMALL = FlowConfig(6, width=32, depth=2, dropout=0.0)
 
@@ -63,18 +63,18 @@ def test_samples_are_distributed_as_the_codes(flow: Flow) -> None:
 def test_calm_narrow_axes_leave_the_wide_one(flow: Flow) -> None:
     noise = torch.randn(500, 6, generator=torch.Generator().manual_seed(0))
     full = flow.placed(flow(noise))
-    flow.calm(1, 0.2)
+    flow.reduce_noise(1, 0.2)
     calm = flow.placed(flow(noise))
-    flow.calm(1, 1.0)
+    flow.reduce_noise(1, 1.0)
     assert torch.allclose(flow.placed(flow(noise)), full, atol=1e-4)
     assert calm[:, 0].std().item() == pytest.approx(full[:, 0].std().item(), rel=0.1)
     assert calm[:, 1:].std().item() < 0.8 * full[:, 1:].std().item()
 
 
-@pytest.mark.parametrize(("wide", "texture", "named"), [(7, 0.5, "axes: 7"), (3, 1.5, "texture: 1.5")])
+@pytest.mark.parametrize(("wide", "texture", "named"), [(7, 0.5, "wide axes: 7"), (3, 1.5, "texture: 1.5")])
 def test_calm_names_what_is_out_of_range(wide: int, texture: float, named: str) -> None:
     with pytest.raises(ValueError, match=named):
-        Flow(SMALL).calm(wide, texture)
+        Flow(SMALL).reduce_noise(wide, texture)
 
 
 def test_places_are_codes_on_orthonormal_axes_in_units() -> None:

@@ -8,7 +8,7 @@ import torch
 
 from model.data import batches, drawings, prepared
 from model.release import released
-from model.training import command_line
+from model.training import trainers
 from model.training.adversary import AdversaryConfig
 from model.training.command_line import train
 from model.training.module import VAE
@@ -176,7 +176,7 @@ def test_a_decoder_grows_by_a_doubling_whose_layers_learn_first(recipe: pathlib.
 
 
 def test_the_average_forgets_the_untrained_weights() -> None:
-    update = command_line.averaging(0.999)
+    update = trainers.averaging(0.999)
     average = torch.tensor(100.0)
     for step in range(200):
         average = update(average, torch.tensor(1.0), step)

@@ -1,4 +1,4 @@
-"""Output folders that are whole or absent."""
+"""Output files and folders that are whole or absent."""
 
 import contextlib
 import ctypes
@@ -14,7 +14,22 @@ _EXCHANGE = 2  # RENAME_EXCHANGE
 
 
 @contextlib.contextmanager
-def written_whole(out: pathlib.Path) -> t.Iterator[pathlib.Path]:
+def whole(path: pathlib.Path) -> t.Iterator[pathlib.Path]:
+    """Give a temporary name beside ``path``, of the same suffix, that becomes ``path`` unless an error comes first.
+
+    A process that is killed leaves the temporary file; the next to write ``path`` writes over it.
+    """
+    unfinished = path.with_name(f".{path.stem}.unfinished{path.suffix}")
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def whole_folder(out: pathlib.Path) -> t.Iterator[pathlib.Path]:
     """Give a temporary folder beside ``out`` that takes its place in the end, or leaves nothing after an error.
 
     What is at ``out`` already is replaced; whether it may be is the caller's to check.
