@@ -95,10 +95,11 @@ class Report(Callback):
         pictures = Pictures.of(pl_module, trainer)
         self._frame(pictures, trainer.current_epoch)
         self._pictures(pictures, trainer.current_epoch)
-        codes = pictures.encode(pictures.data.train, PRIOR_CODES)
-        title = f"Random images from a Gaussian mixture fitted to the codes of {len(codes):,} training images"
-        tiles = _rows(pictures.random(priors.fit_gaussian_mixture(codes)), 8)
-        _save(figures.mosaic(title, tiles), self.folder / "random_fitted.png")
+        if pictures.network.prior is None:
+            codes = pictures.encode(pictures.data.train, PRIOR_CODES)
+            title = f"Random images from a Gaussian mixture fitted to the codes of {len(codes):,} training images"
+            tiles = _rows(pictures.random(priors.fit_gaussian_mixture(codes)), 8)
+            _save(figures.mosaic(title, tiles), self.folder / "random_fitted.png")
         self._page(trainer, dataclasses.asdict(pictures.scores()))
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
@@ -171,6 +172,10 @@ class Network(t.Protocol):
     def device(self) -> torch.device:
         """Where the weights are."""
 
+    @property
+    def prior(self) -> priors.Prior | None:
+        """What training draws codes from, if it does."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Pictures:
@@ -211,10 +216,10 @@ class Pictures:
 
     @torch.no_grad()
     def random(self, prior: priors.Prior | None = None) -> Tensor:
-        """Images decoded from the same noise each time, through a prior or as it is."""
-        prior = prior or priors.StandardNormal(self.network.network.latent_dim)
+        """Images decoded from the same noise each time, through a prior, that of the run if it has one."""
+        prior = prior or self.network.prior or priors.StandardNormal(self.network.network.latent_dim)
         noise = torch.randn(RANDOM, prior.noise_dim, generator=torch.Generator().manual_seed(0))
-        return self.decode(prior(noise))
+        return self.decode(prior(noise.to(self.network.device)))
 
     def scores(self) -> reconstruction.Reconstruction:
         """How close reconstructions of validation images are."""
@@ -223,9 +228,10 @@ class Pictures:
 
     def draw(self, epoch: int) -> dict[str, t.Any]:
         """The figures of one moment, by file name."""
+        source = "N(0, I)" if self.network.prior is None else "the prior"
         drawn = {
             "reconstructions": self._reconstructions(epoch),
-            "random": figures.mosaic(f"Random images from N(0, I), after epoch {epoch}", _rows(self.random(), 8)),
+            "random": figures.mosaic(f"Random images from {source}, after epoch {epoch}", _rows(self.random(), 8)),
             "interpolations": self._interpolations(epoch),
         }
         rows = np.linspace(0, len(self.data.val) - 1, min(CODES, len(self.data.val))).round().astype(int)

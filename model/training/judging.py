@@ -50,8 +50,7 @@ class Judging(Callback):
         """Codes ``(N, D)`` of each kind of picture; the same noise and pairs at each validation."""
         codes = torch.cat([module.encoder(part.to(module.device))[0] for part in torch.split(pixels, BATCH)])
         kinds = {"reconstructions": codes, "midpoints": (codes + codes.roll(len(codes) // 2, 0)) / 2}
-        prior = module.adversary.prior if module.adversary is not None else None
-        if prior is not None:
-            noise = torch.randn(len(codes), prior.noise_dim, generator=torch.Generator().manual_seed(0))
-            kinds["random"] = prior(noise.to(module.device))
+        if module.prior is not None:
+            noise = torch.randn(len(codes), module.prior.noise_dim, generator=torch.Generator().manual_seed(0))
+            kinds["random"] = module.prior(noise.to(module.device))
         return kinds

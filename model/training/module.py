@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..data import prepared
 from ..evaluation.reconstruction import sharpness
+from ..prior import priors
 from ..release import released
 from ..vae import canvas, losses
 from ..vae.losses import LossConfig, Posterior
@@ -172,6 +173,11 @@ class VAE(L.LightningModule):
         some = prepared.as_float(images.__getitems__(range(min(64, len(images))))).to(self.device)
         path = self.adversary.config.prior
         self.adversary.prepare(some, load_prior(pathlib.Path(path)) if path else None)
+
+    @property
+    def prior(self) -> priors.Prior | None:
+        """What the second stage draws codes from."""
+        return self.adversary.prior if self.adversary is not None else None
 
     def grows(self) -> bool:
         """Whether only layers that `start_from` brought no weights for are to learn at this step."""
