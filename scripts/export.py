@@ -18,8 +18,10 @@ import subprocess
 import sys
 import typing as t
 
-from model import data, export, priors, release
-from model.networks import Decoder
+from model.data import prepared
+from model.prior import priors
+from model.release import export, released
+from model.vae.networks import Decoder
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -49,10 +51,10 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
             for name in ("data", "sharpen", "directions"):
                 if getattr(args, name) is not None:
                     raise ValueError(f"--{name}: for a training checkpoint only; {args.weights} has its own")
-            model = release.load(args.weights)
+            model = released.load(args.weights)
             model.prior = prior(args, "released", model, None)
         if args.release:
-            release.save(model, args.release)
+            released.save(model, args.release)
         metrics = args.weights.with_suffix(".metrics.json")
         if metrics.is_file():
             model.facts["metrics"] = json.loads(metrics.read_text(encoding="utf-8"))
@@ -68,20 +70,20 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     return 0
 
 
-def from_checkpoint(args: argparse.Namespace) -> tuple[release.Release, priors.Array]:
+def from_checkpoint(args: argparse.Namespace) -> tuple[released.Release, priors.Array]:
     """Networks from the checkpoint, the facts that the manifest repeats, and codes of the training images."""
-    network, encoder, decoder, training = release.load_checkpoint(args.weights)
+    network, encoder, decoder, training = released.load_checkpoint(args.weights)
     if args.sharpen is not None:
         network = dataclasses.replace(network, sharpen=args.sharpen)
         weights, decoder = decoder.state_dict(), Decoder(network).eval()
         decoder.load_state_dict(weights)
     folder = args.data or pathlib.Path(training["data"].get("folder", ""))
     print(f"encoding the training images of {folder}", file=sys.stderr)
-    images = data.open_split(folder, "train")
+    images = prepared.open_split(folder, "train")
     # Mirrored images too, where training mirrored them.
-    codes = (release.encode_mirrored if training["data"].get("flip", True) else release.encode)(encoder, images)
+    codes = (released.encode_mirrored if training["data"].get("flip", True) else released.encode)(encoder, images)
     # Not for released weights: `make run` exports those on a machine that has nothing for training.
-    from model import preparation
+    from model.data import preparation
 
     card = {"source": "MNIST", "images": len(images)}
     if (folder / preparation.CARD).is_file():
@@ -95,10 +97,10 @@ def from_checkpoint(args: argparse.Namespace) -> tuple[release.Release, priors.A
         "metrics": {},
         "directions": priors.principal_directions(codes, names=args.directions or ()),
     }
-    return release.Release(network, encoder, decoder, priors.StandardNormal(network.latent_dim), facts), codes
+    return released.Release(network, encoder, decoder, priors.StandardNormal(network.latent_dim), facts), codes
 
 
-def prior(args: argparse.Namespace, default: str, model: release.Release, codes: priors.Array | None) -> priors.Prior:
+def prior(args: argparse.Namespace, default: str, model: released.Release, codes: priors.Array | None) -> priors.Prior:
     """The prior that the arguments name."""
     kind = args.prior or default
     options = {"mixture": ("axes", "components"), "normal": (), "released": ()}.get(kind, ("axes", "texture"))
@@ -114,7 +116,7 @@ def prior(args: argparse.Namespace, default: str, model: release.Release, codes:
             raise ValueError("--prior mixture: fitted to a training checkpoint only; released weights have their prior")
         print(f"fitting the prior to {len(codes)} codes", file=sys.stderr)
         return priors.fit_gaussian_mixture(codes, args.axes, args.components)
-    flow = release.load_flow(pathlib.Path(kind))
+    flow = released.load_flow(pathlib.Path(kind))
     if flow.noise_dim != model.network.latent_dim:
         raise ValueError(f"{kind}: a flow of {flow.noise_dim} latents; the model has {model.network.latent_dim}")
     if flow.is_calm:

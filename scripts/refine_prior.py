@@ -12,10 +12,11 @@ import pathlib
 import sys
 import typing as t
 
-from model import flow_training, release, runs
-from model.networks import Decoder
-from model.optimizers import OptimizerConfig
-from model.refinement import Refinement
+from model.release import released
+from model.training import flow_training, runs
+from model.training.optimizers import OptimizerConfig
+from model.training.refinement import Refinement
+from model.vae.networks import Decoder
 
 #: Codes a step of the flow's own loss.
 BATCH = 256
@@ -45,8 +46,8 @@ def refine(args: argparse.Namespace) -> None:
         raise ValueError(f"--epochs: {args.epochs} is not at least 1")
     out = args.out or args.run / "refined"
     runs.check(out, out / flow_training.LAST, args.resume)
-    flow = release.load_flow(args.run / flow_training.LAST)
-    network, _, decoder = release.load_networks(args.weights)
+    flow = released.load_flow(args.run / flow_training.LAST)
+    network, _, decoder = released.load_networks(args.weights)
     if flow.noise_dim != network.latent_dim:
         raise ValueError(f"{args.run}: a flow of {flow.noise_dim} latents; {args.weights} has {network.latent_dim}")
     codes, validation = flow_training.load_codes(args.run)

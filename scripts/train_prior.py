@@ -15,9 +15,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from model import data, flow_training, release, runs
-from model.flow import FlowConfig
-from model.optimizers import OptimizerConfig
+from model.data import prepared
+from model.prior.flow import FlowConfig
+from model.release import released
+from model.training import flow_training, runs
+from model.training.optimizers import OptimizerConfig
 
 
 def main() -> int:
@@ -49,18 +51,18 @@ def train(args: argparse.Namespace) -> None:
         if getattr(args, name) < least:
             raise ValueError(f"--{name}: {getattr(args, name)} is not at least {least}")
     runs.check(args.out, args.out / flow_training.LAST, args.resume)
-    network, encoder, _ = release.load_networks(args.weights)
+    network, encoder, _ = released.load_networks(args.weights)
     flow = FlowConfig(network.latent_dim, args.width, args.depth)
     optimizer = OptimizerConfig("adamw", args.learning_rate, weight_decay=0.02, schedule="one-cycle")
     training = flow_training.FlowTraining(flow, optimizer)
     if not args.resume:
-        images = data.open_split(args.data, "train")
+        images = prepared.open_split(args.data, "train")
         print(f"encoding the images of {args.data}", file=sys.stderr)
-        plain = release.encode_mirrored(encoder, images)
+        plain = released.encode_mirrored(encoder, images)
         varied = [
             flow_training.varied_codes(encoder, images, seed) for seed in tqdm(range(args.variations), "variations")
         ]
-        validation = release.encode_mirrored(encoder, data.open_split(args.data, "val"))
+        validation = released.encode_mirrored(encoder, prepared.open_split(args.data, "val"))
         training.flow.standardise(torch.from_numpy(plain))
         flow_training.save_codes(args.out, np.concatenate([plain, *varied]), validation)
     codes, validation = flow_training.load_codes(args.out)

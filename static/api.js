@@ -1,11 +1,11 @@
 /** Requests to the API: retries with back-off, a time limit, and every failure as a sentence that says what to do. */
 
-const BASE = window.CARVAE_API;
 const RETRIED = new Set([429, 503]);
 const RETRIES = 5;
 const LONGEST_PAUSE_S = 30;
 const TIME_LIMIT_MS = 60_000;
 
+/** @type {Record<number, string>} */
 const ADVICE = {
   400: "The server did not understand this request. Reload the page and try again.",
   404: "The server does not know this request: the address in config.js may be wrong.",
@@ -19,6 +19,7 @@ const ADVICE = {
 
 /** A failure that a visitor can do something about: `message` is the sentence to show. */
 export class Problem extends Error {
+  /** @param {string} sentence @param {number} [status] */
   constructor(sentence, status = 0) {
     super(sentence);
     this.name = "Problem";
@@ -26,25 +27,38 @@ export class Problem extends Error {
   }
 }
 
-export const address = (path) => BASE + path;
+/**
+ * What a piece of work (`job` in notes.js) hands on to its requests: `onWait` hears of each pause before a retry,
+ * `onCold` of an answer that the server had to be woken up for.
+ * @typedef {{signal?: AbortSignal, onWait?: (wait: {status: number, seconds: number}) => void, onCold?: () => void}} Context
+ */
 
-/** A path whose answer holds pictures: as WebP, an eighth of the bytes that PNG takes. */
-export const pictured = (path, query = {}) => `${path}?${new URLSearchParams({ ...query, image: "webp" })}`;
+/** @param {string} path  from the root of the API */
+export const address = (path) => window.CARVAE_API + path;
+
+/**
+ * A path whose answer holds pictures: as WebP, an eighth of the bytes that PNG takes.
+ * @param {string} path
+ * @param {Record<string, string | number>} [query]
+ */
+export function pictured(path, query = {}) {
+  const texts = Object.entries(query).map(([name, value]) => [name, String(value)]);
+  return `${path}?${new URLSearchParams([...texts, ["image", "webp"]])}`;
+}
 
 /**
  * Send one request, again after 429 and 503.
  * @param {string} path  from the root of the API
- * @param {object} options  of fetch; `onWait({status, seconds})` hears of each pause before a retry, `onCold()` of an
- *   answer that the server had to be woken up for
+ * @param {RequestInit & Context} [options]
  * @returns {Promise<Response>}  an answer with a status of 2xx
  * @throws {Problem}  for every other end, except an abort by `signal`, which rejects as fetch does
  */
 export async function request(path, { signal, onWait = () => {}, onCold = () => {}, ...options } = {}) {
   for (let attempt = 0; ; attempt += 1) {
     const answer = await send(path, options, signal);
-    if (/\bcold\b/.test(answer.headers.get("Server-Timing"))) onCold();
+    if (/\bcold\b/.test(answer.headers.get("Server-Timing") ?? "")) onCold();
     const version = answer.headers.get("Carvae-Model-Version");
-    if (version) window.jQuery(document).trigger("model", version);
+    if (version) $(document).trigger("model", version);
     if (answer.ok) return answer;
     const seconds = pauseBefore(answer, attempt);
     if (!RETRIED.has(answer.status) || attempt === RETRIES || seconds > LONGEST_PAUSE_S) throw await problem(answer);
@@ -53,20 +67,25 @@ export async function request(path, { signal, onWait = () => {}, onCold = () => 
   }
 }
 
-/** The same, for an answer in JSON; `options.json` is sent as the body. */
+/**
+ * The same, for an answer in JSON; `options.json` is sent as the body.
+ * @param {string} path
+ * @param {RequestInit & Context & {json?: object}} [options]
+ * @returns {Promise<any>}
+ */
 export async function requestJson(path, { json, ...options } = {}) {
-  const headers = { Accept: "application/json" };
-  if (json) Object.assign(options, { method: "POST", body: JSON.stringify(json) });
-  if (json) headers["Content-Type"] = "application/json";
-  const answer = await request(path, { headers, ...options });
+  const headers = { Accept: "application/json", ...(json && { "Content-Type": "application/json" }) };
+  const body = json && { method: "POST", body: JSON.stringify(json) };
+  const answer = await request(path, { headers, ...body, ...options });
   return answer.json();
 }
 
+/** @param {string} path @param {RequestInit} options @param {AbortSignal} [signal] */
 async function send(path, options, signal) {
   const limit = AbortSignal.timeout(TIME_LIMIT_MS);
   const either = signal ? AbortSignal.any([signal, limit]) : limit;
   try {
-    return await (sentAlready(path, either) ?? fetch(BASE + path, { ...options, signal: either }));
+    return await (sentAlready(path, either) ?? fetch(address(path), { ...options, signal: either }));
   } catch (error) {
     if (signal?.aborted) throw error;
     if (limit.aborted) throw new Problem("The server has not answered for a minute. Try again later.");
@@ -75,7 +94,7 @@ async function send(path, options, signal) {
   }
 }
 
-/** The answer to the one request that start.js has sent, if it is this one. */
+/** The answer to the one request that start.js has sent, if it is this one. @param {string} path @param {AbortSignal} signal */
 function sentAlready(path, signal) {
   const first = window.CARVAE_FIRST;
   if (first?.path !== path) return undefined;
@@ -84,12 +103,13 @@ function sentAlready(path, signal) {
   return first.answer;
 }
 
-/** Seconds to wait: what the server asks for, else 1, 2, 4, 8 ... with jitter so that clients spread out. */
+/** Seconds to wait: what the server asks for, else 1, 2, 4, 8 ... with jitter so that clients spread out. @param {Response} answer @param {number} attempt */
 function pauseBefore(answer, attempt) {
-  const asked = Number.parseFloat(answer.headers.get("Retry-After"));
+  const asked = Number.parseFloat(answer.headers.get("Retry-After") ?? "");
   return asked >= 0 ? asked : 2 ** attempt * (0.5 + Math.random());
 }
 
+/** @type {(seconds: number, signal?: AbortSignal) => Promise<void>} */
 function pause(seconds, signal) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, seconds * 1000);
@@ -100,6 +120,7 @@ function pause(seconds, signal) {
   });
 }
 
+/** @param {Response} answer */
 async function problem(answer) {
   const advice = ADVICE[answer.status] ?? "The server failed, which is not your fault. Try again later.";
   const body = await answer.json().catch(() => ({}));

@@ -1,48 +1,65 @@
-/** The page: which view is open, what arrives from outside, how the model is. */
+/**
+ * The page: which view is open, what arrives from outside, how the model is.
+ *
+ * @import { Slot, States, View } from "./state.js"
+ */
 
 import { address } from "./api.js";
-import { mount } from "./cars.js";
-import { isOther, meet, read } from "./links.js";
+import { mount, showMarks, start as startCars } from "./cars.js";
+import { VIEWS, isOther, link, meet, read, write } from "./links.js";
 import { quiet, tell } from "./notes.js";
 import { firstPicture } from "./pictures.js";
 import * as random from "./random.js";
 import { kept } from "./shelf.js";
-import "./viewer.js";
+import { enter, get, subscribe, toParams } from "./state.js";
+import { start as startViewer } from "./viewer.js";
 
-const $ = window.jQuery;
 const HEALTH_PAUSE_MS = 3000;
 const HEALTH_TRIES = 20;
+
+/**
+ * A view's module: `start` is called once, before anything else; `render` shows a state, and is called again for every
+ * change; `hide` is called when another view opens.
+ * @template {View} V
+ * @typedef {{start: () => void, render: (state: Readonly<States[V]>) => unknown, hide?: () => void}} Module
+ */
+
 /** The first view comes with the page; the others once the view that is open has its cars, or when they are opened. */
-const VIEWS = {
+const MODULES = {
   random: async () => random,
   reconstruct: () => import("./reconstruct.js"),
   morph: () => import("./morph.js"),
   mix: () => import("./mix.js"),
 };
 
+/** @type {View | ""} */
 let open = "";
-let shown; // the open view's module, once it is there
+/** The open view's module, once it is there. @type {Module<any> | undefined} */
+let shown;
 let linkModel = ""; // what the open link was made with
+/** @type {Set<View>} */
+const started = new Set();
 
 async function route() {
   const { view, params, model } = read();
   if (open && view !== open) leave();
   document.documentElement.dataset.view = view;
   $(".tab").each((_, tab) => { $(tab).attr("aria-current", tab.dataset.view === view ? "page" : null); });
-  const title = $(`#view-${view} h1`);
-  document.title = `${title.text()} · carvae`;
+  const $title = $(`#view-${view} h1`);
+  document.title = `${$title.text()} · carvae`;
   if (open && view !== open) {
-    title[0].focus({ preventScroll: true });
+    $title[0].focus({ preventScroll: true });
     scrollTo(0, 0);
   }
   open = view;
   linkModel = model;
   compareModels();
+  enter(view, params);
   const module = await load(view).catch(missing);
   if (!module || open !== view) return; // gone on meanwhile
   shown = module;
-  await shown.show(params);
-  Object.keys(VIEWS).forEach((name) => load(name).catch(() => {}));
+  await module.render(get(view));
+  VIEWS.forEach((name) => load(name).catch(() => {}));
 }
 
 function leave() {
@@ -51,8 +68,15 @@ function leave() {
   quiet();
 }
 
+/**
+ * @template {View} V
+ * @param {V} view
+ * @returns {Promise<(typeof MODULES)[V] extends () => Promise<infer M> ? M & Module<any> : never>}
+ */
 async function load(view) {
-  const module = await VIEWS[view]();
+  const module = /** @type {any} */ (await MODULES[view]());
+  if (!started.has(view)) module.start();
+  started.add(view);
   $(`#view-${view} > .table`).prop("inert", false);
   return module;
 }
@@ -62,21 +86,26 @@ const missing = () => tell("This part of the page did not arrive. Check the conn
 function showShelf() {
   const cars = kept();
   $("#shelf").prop("hidden", cars.length === 0);
-  $("#shelf-cars").empty().append(cars.flatMap((car) => mount({ ...car, number: car.name }).get()));
+  $("#shelf-cars").empty().append(cars.map((car) => mount({ ...car, number: car.name })));
 }
 
-/** A picture dropped or pasted anywhere goes to the view that can use it. */
+/** @param {View} view */
+const showTab = (view) => $(`.tab[data-view=${view}]`).attr("href", link(view, toParams(view)));
+
+/** A picture dropped or pasted anywhere goes to the view that can use it. @param {File} file @param {EventTarget} target */
 async function take(file, target) {
-  const slot = $(target).closest("[data-slot]").data("slot");
-  const view = open === "morph" ? "morph" : "reconstruct";
-  if (open !== view) location.hash = `#${view}`;
-  const module = await load(view).catch(missing);
-  if (view === "morph") return module?.fillSlot(file, slot);
-  return module?.reconstruct(file);
+  if (open !== "morph") {
+    if (open !== "reconstruct") location.hash = "#reconstruct";
+    return (await load("reconstruct").catch(missing))?.reconstruct(file);
+  }
+  /** @type {Slot | undefined} */
+  const slot = $(/** @type {HTMLElement} */ (target)).closest("[data-slot]").data("slot");
+  return (await load("morph").catch(missing))?.fillSlot(file, slot);
 }
 
 async function watchHealth(tries = HEALTH_TRIES) {
   const health = await fetch(address("/health")).then((answer) => answer.json()).catch(() => ({}));
+  /** @type {Record<string, () => string>} */
   const texts = {
     ready: () => `Model ${health.model.version}`,
     degraded: () => `Model ${health.model.version}`,
@@ -96,43 +125,62 @@ function compareModels() {
   linkModel = "";
 }
 
-$(window).on("hashchange", route);
-$(document).on("model", (event, version) => {
-  meet(version);
-  compareModels();
-});
-$(window).on("storage", showShelf);
-$(window).on("offline", () => tell("You are offline. What is on the table stays; new cars need the connection."));
-$(window).on("online", () => { tell("You are online again."); watchHealth(1); });
-$(document).on("shelf", showShelf);
-$(document).on("click", "[data-copy-link]", () => navigator.clipboard.writeText(location.href).then(
-  () => tell("Copied the link. It brings back exactly this."),
-  () => tell("The browser did not allow copying. The link is in the address bar."),
-));
-$(document).on("click", "[data-skip]", (event) => {
-  event.preventDefault();
-  $(`#view-${open} h1`).trigger("focus");
-});
+function start() {
+  startCars();
+  startViewer();
+  subscribe((view, how) => {
+    if (view === open) write(view, toParams(view), how);
+    showTab(view);
+    if (view === "morph") {
+      const { a, b } = get("morph");
+      showMarks();
+      $(".pick--a").toggleClass("is-on", Boolean(a));
+      $(".pick--b").toggleClass("is-on", Boolean(b));
+    }
+    if (view === open) shown?.render(get(view));
+  });
 
-$(document).on("dragover", (event) => {
-  event.preventDefault();
-  $("body").addClass("is-dragging");
-});
-$(document).on("dragleave drop", (event) => {
-  event.preventDefault();
-  if (event.type === "drop" || !event.relatedTarget) $("body").removeClass("is-dragging");
-});
-$(document).on("drop", (event) => {
-  const file = firstPicture(event.originalEvent.dataTransfer);
-  if (file) take(file, event.target);
-  else tell("That was not a file. Save the picture first, then drop it here.");
-});
-$(document).on("paste", (event) => {
-  const file = firstPicture(event.originalEvent.clipboardData);
-  if (file) take(file, event.target);
-});
+  $(window).on("hashchange", route);
+  $(document).on("model", (_, /** @type {string} */ version) => {
+    meet(version);
+    if (open) showTab(open);
+    compareModels();
+  });
+  $(window).on("storage", showShelf);
+  $(window).on("offline", () => tell("You are offline. What is on the table stays; new cars need the connection."));
+  $(window).on("online", () => { tell("You are online again."); watchHealth(1); });
+  $(document).on("shelf", () => { showShelf(); showMarks(); });
+  $(document).on("click", "[data-copy-link]", () => navigator.clipboard.writeText(location.href).then(
+    () => tell("Copied the link. It brings back exactly this."),
+    () => tell("The browser did not allow copying. The link is in the address bar."),
+  ));
+  $(document).on("click", "[data-skip]", (event) => {
+    event.preventDefault();
+    $(`#view-${open} h1`).trigger("focus");
+  });
 
-$("#api-link").attr("href", address("/openapi.json"));
-showShelf();
-route();
-watchHealth();
+  $(document).on("dragover", (event) => {
+    event.preventDefault();
+    $("body").addClass("is-dragging");
+  });
+  $(document).on("dragleave drop", (event) => {
+    event.preventDefault();
+    if (event.type === "drop" || !(/** @type {DragEvent} */ (event.originalEvent).relatedTarget)) $("body").removeClass("is-dragging");
+  });
+  $(document).on("drop", ({ originalEvent, target }) => {
+    const file = firstPicture(/** @type {DragEvent} */ (originalEvent).dataTransfer);
+    if (file) take(file, target);
+    else tell("That was not a file. Save the picture first, then drop it here.");
+  });
+  $(document).on("paste", ({ originalEvent, target }) => {
+    const file = firstPicture(/** @type {ClipboardEvent} */ (originalEvent).clipboardData);
+    if (file) take(file, target);
+  });
+
+  $("#api-link").attr("href", address("/openapi.json"));
+  showShelf();
+  route();
+  watchHealth();
+}
+
+if (globalThis.document) start();

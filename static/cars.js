@@ -1,6 +1,9 @@
 /**
- * Cars on the page. A car is `{ref, image, name, number, latent?}`: its reference for links (links.js), a data URL,
- * what it is called, what stands on its mount, and its latent where an answer brought it along.
+ * Cars on the page: fetched by their references, shown in mounts, with what one can do with them.
+ *
+ * @import { Context } from "./api.js"
+ * @import { Car, Slot } from "./state.js"
+ * @typedef {{index: number, image: string, latent: number[]}} DrawnCar  one car of an answer of `/random`
  */
 
 import { pictured, requestJson } from "./api.js";
@@ -8,41 +11,33 @@ import { go, latentReference, parseReference, seedReference } from "./links.js";
 import { say, stamp, tell } from "./notes.js";
 import { canCopy, copy, save, toPng } from "./pictures.js";
 import { isKept, toggleKept } from "./shelf.js";
+import { get, picked } from "./state.js";
 
-const $ = window.jQuery;
-
-/** The two ends of a morph. */
-export const picked = { a: null, b: null };
-
+/** @param {string | number} seed @param {number} temperature @param {DrawnCar} car @returns {Car} */
 export function seededCar(seed, temperature, { index, image, latent }) {
   const ref = seedReference(seed, index, temperature);
   return { ref, image, latent, name: `Car ${index} of seed ${seed}`, number: String(index) };
 }
 
+/** @param {number[]} latent @param {string} image @param {string} name @returns {Car} */
 export function latentCar(latent, image, name) {
   return { ref: latentReference(latent), image, latent, name, number: name };
 }
 
-/** A car from its reference alone; `null` where the reference is none. */
+/** A car from its reference alone; `null` where the reference is none. @param {string} ref @param {Context} context */
 export async function resolve(ref, context) {
   const origin = parseReference(ref);
   if (!origin) return null;
-  if (origin.latent) {
+  if ("latent" in origin) {
     const { images } = await requestJson(pictured("/decode"), { json: { latents: [origin.latent] }, ...context });
     return { ...latentCar(origin.latent, images[0], "Car from a link"), ref };
   }
   const { seed, index, temperature } = origin;
-  const answer = await requestJson(pictured("/random", { count: index + 1, seed, temperature }), context);
-  return seededCar(seed, temperature, answer.cars[index]);
+  const answer = await requestJson(pictured("/random", { count: 1, first: index, seed, temperature }), context);
+  return seededCar(seed, temperature, answer.cars[0]);
 }
 
-/** Choose a car as A or B, or drop it again when it is chosen already. */
-export function pick(slot, car) {
-  picked[slot] = picked[slot]?.ref === car?.ref ? null : car;
-  $(document).trigger("picked");
-}
-
-/** A picture in its slide mount, with its marks. */
+/** A picture in its slide mount, with its marks. @param {Car} car */
 export function mount(car) {
   const $mount = stamp("mount");
   $mount.find("img").attr({ src: car.image, alt: "" });
@@ -55,13 +50,17 @@ export function mount(car) {
 export const blank = () => $("<li>").addClass("mount mount--blank").attr("aria-hidden", "true")
   .append($("<span>").addClass("mount__window"), $("<span>").addClass("mount__edge"));
 
-/** Everything one can do with a car, as a row of buttons; `leaveOut` names those that make no sense here. */
+/**
+ * Everything one can do with a car, as a row of buttons.
+ * @param {Car} car
+ * @param {string[]} [leaveOut]  the actions that make no sense here
+ */
 export function actions(car, leaveOut = []) {
-  const $buttons = stamp("actions").filter((_, button) => !leaveOut.includes(button.dataset.do));
-  if (!canCopy()) $buttons.filter("[data-do=copy]").remove();
-  return bind($("<div>").addClass("contents").append($buttons), car);
+  const $buttons = stamp("actions").filter((_, button) => !leaveOut.includes(button.dataset.do ?? ""));
+  return bind($("<div>").addClass("contents").append(canCopy() ? $buttons : $buttons.not("[data-do=copy]")), car);
 }
 
+/** @param {JQuery} $holder @param {Car} car */
 function bind($holder, car) {
   $holder.attr("data-ref", car.ref).data("car", car);
   showMarks($holder);
@@ -70,23 +69,29 @@ function bind($holder, car) {
 
 /** Show by pencil and by state which cars are A, B and kept. */
 export function showMarks($holders = $("[data-ref]")) {
+  const { a, b } = get("morph");
   $holders.each((_, holder) => {
+    /** @type {Car} */
     const car = $(holder).data("car");
-    const state = { a: picked.a?.ref === car.ref, b: picked.b?.ref === car.ref, keep: isKept(car.ref) };
-    const labels = { a: `Use ${car.name} as A`, b: `Use ${car.name} as B`, keep: `Keep ${car.name}` };
-    for (const [what, on] of Object.entries(state)) {
+    for (const [what, on, label] of /** @type {[string, boolean, string][]} */ ([
+      ["a", a === car.ref, `Use ${car.name} as A`],
+      ["b", b === car.ref, `Use ${car.name} as B`],
+      ["keep", isKept(car.ref), `Keep ${car.name}`],
+    ])) {
       $(holder).toggleClass(`is-${what}`, on);
       const $button = $(holder).find(`[data-do=${what}]`).attr("aria-pressed", String(on));
-      if ($button.is(".mark")) $button.attr("aria-label", labels[what]);
+      if ($button.is(".mark")) $button.attr("aria-label", label);
     }
   });
 }
 
+/** @param {Car} car */
 const fileName = (car) => `carvae-${car.ref.startsWith("z") ? "car" : car.ref.replace(/\W/g, "-")}`;
 
-const DEEDS = {
-  a: (car) => { pick("a", car); tellPick("a"); },
-  b: (car) => { pick("b", car); tellPick("b"); },
+/** What the buttons of a car do. @type {Record<string, (car: Car) => void>} */
+const ACTIONS = {
+  a: (car) => { picked.toggle("a", car); tellPick("a", car); },
+  b: (car) => { picked.toggle("b", car); tellPick("b", car); },
   keep(car) {
     try {
       say(toggleKept(car) ? `${car.name} is on your shelf` : `${car.name} is off your shelf`);
@@ -103,19 +108,19 @@ const DEEDS = {
   ),
 };
 
-function tellPick(slot) {
+/** @param {Slot} slot @param {Car} car */
+function tellPick(slot, car) {
   const other = slot === "a" ? "b" : "a";
   const name = slot.toUpperCase();
-  if (!picked[slot]) return say(`${name} is free again`);
-  if ($("#view-morph").is(":visible")) return say(`${picked[slot].name} is ${name}`);
-  if (!picked[other]) return tell(`${picked[slot].name} is ${name}. Choose ${other.toUpperCase()} to morph between them.`);
+  const chosen = get("morph");
+  if (!chosen[slot]) return say(`${name} is free again`);
+  if ($("#view-morph").is(":visible")) return say(`${car.name} is ${name}`);
+  if (!chosen[other]) return tell(`${car.name} is ${name}. Choose ${other.toUpperCase()} to morph between them.`);
   return tell("A and B are chosen.", { act: () => go("morph"), label: "Morph them" });
 }
 
-$(document).on("click", "[data-do]", (event) => {
-  DEEDS[event.currentTarget.dataset.do]($(event.currentTarget).closest("[data-ref]").data("car"));
-});
-$(document).on("picked shelf", () => {
-  showMarks();
-  for (const [slot, car] of Object.entries(picked)) $(`.pick--${slot}`).toggleClass("is-on", Boolean(car));
-});
+export function start() {
+  $(document).on("click", "[data-do]", ({ currentTarget }) => {
+    ACTIONS[currentTarget.dataset.do]($(currentTarget).closest("[data-ref]").data("car"));
+  });
+}

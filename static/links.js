@@ -1,62 +1,83 @@
 /**
- * The address names what is on the table: `#view?key=value&...&model=version`. Cars travel as references, which
- * another model draws as other cars.
+ * The address names what is shown: `#view?key=value&...&model=version`. Cars travel as references, which another model
+ * draws as other cars.
+ *
+ * @import { Address, Params, View } from "./state.js"
  */
 
-const VIEWS = ["random", "reconstruct", "morph", "mix"];
+/** @type {View[]} */
+export const VIEWS = ["random", "reconstruct", "morph", "mix"];
 
 let answering = ""; // version of the model that answers
 
-/** What the address asks for, and the version of the model that it was made with. */
-export function read() {
-  const [view, query] = location.hash.slice(1).split("?");
+/**
+ * What an address asks for, and the version of the model that it was made with.
+ * @param {string} [hash]
+ * @returns {{view: View, params: Params, model: string}}
+ */
+export function read(hash = location.hash) {
+  const [name, query] = hash.slice(1).split("?");
   const { model = "", ...params } = Object.fromEntries(new URLSearchParams(query));
-  return { view: VIEWS.includes(view) ? view : VIEWS[0], params, model };
+  return { view: VIEWS.find((view) => view === name) ?? VIEWS[0], params, model };
 }
 
-/** `#view?...`, leaving out what has no value. */
+/**
+ * `#view?...`, leaving out what has no value.
+ * @param {View} view
+ * @param {Record<string, string | number | undefined>} [params]
+ */
 export function format(view, params = {}) {
-  const given = Object.entries(params).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  const query = new URLSearchParams(given).toString();
+  const given = Object.entries(params).filter(([, value]) => value !== undefined && value !== "");
+  const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
   return `#${view}${query ? `?${query}` : ""}`;
 }
 
 /**
- * Put a view's state into the address, as a new step of the history. The present step is replaced instead where it
- * names the view alone (going back to it would only lead here again), or on demand.
+ * Put the open view's state into the address. One that names the view alone is always replaced: going back to it would
+ * only lead here again.
+ * @param {View} view
+ * @param {Record<string, string | number>} params
+ * @param {Address} address
  */
-export function write(view, params, { replace = false } = {}) {
+export function write(view, params, address) {
   const present = read();
-  const hash = format(view, { ...params, model: answering || present.model });
-  window.jQuery(`.tab[data-view=${view}]`).attr("href", hash);
-  if (present.view !== view || format(view, params) === format(view, present.params)) return;
+  if (address === "none" || present.view !== view || format(view, params) === format(view, present.params)) return;
+  const model = address === "complete" ? present.model || answering : answering || present.model;
   const bare = !location.hash.includes("?");
-  history[replace || bare ? "replaceState" : "pushState"](null, "", hash);
+  history[address === "push" && !bare ? "pushState" : "replaceState"](null, "", format(view, { ...params, model }));
 }
 
-/** Note the model that answers, and put it into an address that names none. */
+/** Note the model that answers, and put it into an address that names none. @param {string} version */
 export function meet(version) {
   const { view, params, model } = read();
   answering = version;
   if (model || !location.hash.includes("?")) return;
   history.replaceState(null, "", format(view, { ...params, model: version }));
-  window.jQuery(`.tab[data-view=${view}]`).attr("href", location.hash);
 }
 
-/** Whether a version is another one than that of the model that answers. */
+/** A link to a view's state with the model that answers. @type {(view: View, params: Record<string, string | number>) => string} */
+export const link = (view, params) => format(view, { ...params, model: answering });
+
+/** Whether a version is another one than that of the model that answers. @param {string} version */
 export const isOther = (version) => Boolean(version && answering && version !== answering);
 
-/** Go to a state as a click on a link would. */
+/** Go to a state as a click on a link would. @type {(view: View, params?: Record<string, string | number>) => void} */
 export function go(view, params) {
   location.hash = format(view, params);
 }
 
-/** A random car: `seed.index`, with `@temperature` where it is not 1. */
-export function seedReference(seed, index, temperature = 1) {
-  return `${seed}.${index}${Number(temperature) === 1 ? "" : `@${temperature}`}`;
-}
+/**
+ * A random car: `seed.index`, with `@temperature` where it is not 1.
+ * @param {string | number} seed
+ * @param {number} index
+ * @param {number} [temperature]
+ */
+export const seedReference = (seed, index, temperature = 1) => `${seed}.${index}${temperature === 1 ? "" : `@${temperature}`}`;
 
-/** A latent in a link: a scale and one signed byte a number, about 700 characters for 512 numbers. */
+/**
+ * A latent in a link: a scale and one signed byte per number, about 700 characters for 512 numbers.
+ * @param {number[]} latent
+ */
 export function latentReference(latent) {
   const scale = Math.max(1e-6, ...latent.map(Math.abs)) / 127;
   const bytes = new Uint8Array(4 + latent.length);
@@ -67,9 +88,10 @@ export function latentReference(latent) {
 
 /**
  * The car behind a reference, as `/interpolate` takes it.
+ * @param {string} reference
  * @returns {{seed: number, index: number, temperature: number} | {latent: number[]} | null}  null for anything else
  */
-export function parseReference(reference = "") {
+export function parseReference(reference) {
   const seeded = /^(\d{1,16})\.(\d{1,2})(?:@(\d(?:\.\d+)?))?$/.exec(reference);
   if (seeded) return { seed: Number(seeded[1]), index: Number(seeded[2]), temperature: Number(seeded[3] ?? 1) };
   if (!/^z[\w-]{8,}$/.test(reference)) return null;

@@ -1,155 +1,180 @@
-/** One car, moved along the directions in which cars differ most. */
+/**
+ * One car, moved along the directions in which cars differ most.
+ *
+ * @import { Context } from "./api.js"
+ * @import { Car, MixState } from "./state.js"
+ * @typedef {{name: string, vector: number[], mean: number, sd: number}} Direction
+ */
 
 import { pictured, requestJson } from "./api.js";
 import { actions, latentCar, resolve } from "./cars.js";
-import { write } from "./links.js";
+import { parseReference } from "./links.js";
 import { job, say, stamp, tell } from "./notes.js";
-import { freshSeed } from "./random.js";
+import { change, freshSeed, get } from "./state.js";
 
-const $ = window.jQuery;
 const MOST = 8; // directions that a server tells
 const REACH = 3; // standard deviations to each end, more for a car that is farther out itself
 const DIGITS = 1000; // of a latent's numbers; more would only lengthen each request
 
-let directions; // as the server tells them, asked once
-let origin; // the car that the dials started from
-let starts = []; // its own place on each dial
-let stale = false; // the dials have moved since the last request
+/** As the server tells them, asked once. @type {Direction[] | undefined} */
+let directions;
+/** The car that the dials start from. @type {(Car & {latent: number[]}) | undefined} */
+let origin;
+/** Its own place on each dial. @type {number[]} */
+let starts = [];
+/** How far each dial goes to both sides. @type {number[]} */
+let reaches = [];
+let shown = ""; // the places that are drawn or on their way, and how much of them
 let drawing = false;
 let held = false; // a dial is being dragged
 
-export function show({ car, dials }) {
-  if (!car && origin) return keepAddress();
-  if (!car || car !== origin?.ref) return load(car ?? anyCar(), dials);
-  set(parse(dials));
-  return live();
+/** @param {Readonly<MixState>} state @returns {Promise<boolean> | void} */
+export function render({ car }) {
+  if (!parseReference(car)) return tell("This link is damaged: its car is missing.", { lasting: true });
+  if (car !== origin?.ref) return load(car);
+  showPlaces();
+  return draw();
 }
 
-const anyCar = () => `${freshSeed()}.0`;
-
-function load(ref, dials) {
-  return job("mix", "Fetching the car", async (context) => {
-    const found = await resolve(ref, context);
-    if (!found) return tell("This link is damaged: its car is missing.");
-    directions ??= (await requestJson("/directions", context)).directions;
-    if (!directions.length) tell("This model names no directions, so there is nothing to mix.");
-    origin = found;
-    layOut();
-    set(parse(dials));
-    keepAddress();
-    stale = true;
-    return draw(context);
+/** @param {string} ref */
+function load(ref) {
+  return job("mix-car", "Fetching the car", async (context) => {
+    const $dials = $("#dials").prop("inert", true);
+    try {
+      const found = await resolve(ref, context);
+      directions ??= /** @type {Direction[]} */ ((await requestJson("/directions", context)).directions);
+      if (!directions.length) tell("This model names no directions, so there is nothing to mix.");
+      origin = { .../** @type {Car & {latent: number[]}} */ (found), ref };
+    } finally {
+      if (context.signal.reason !== "newer") $dials.prop("inert", false);
+    }
+    shown = "";
+    setDials(origin, directions);
+    return render(get("mix"));
   });
 }
 
-const sliders = () => $("#dials input").get();
-const values = () => sliders().map((slider) => Number(slider.value));
-const hasMoved = () => values().some((value, i) => value !== starts[i]);
-const keepAddress = (how) => write("mix", { car: origin.ref, dials: hasMoved() ? values().join() : "" }, how);
-
-/** One dial a direction, each at the place of the car. */
-function layOut() {
-  starts = directions.map(({ vector, mean, sd }) => {
-    const place = vector.reduce((sum, v, i) => sum + v * origin.latent[i], -mean) / sd;
-    return Math.round(place * 10) / 10; // where the slider can stand; what is lost is not taken from the car
+/** One dial per direction, with the car's own place. @param {{latent: number[]}} car @param {Direction[]} along */
+function setDials({ latent }, along) {
+  starts = along.map(({ vector, mean, sd }) => {
+    const place = vector.reduce((sum, v, i) => sum + v * latent[i], -mean) / sd;
+    return tenths(place); // where the slider can stand; what is lost is not taken from the car
   });
-  $("#dials").empty().append(directions.flatMap(({ name }, i) => {
-    const reach = Math.max(REACH, Math.ceil(Math.abs(starts[i])));
+  reaches = starts.map((place) => Math.max(REACH, Math.ceil(Math.abs(place))));
+  $("#dials").empty().append(along.flatMap(({ name }, i) => {
     const $dial = stamp("dial");
     $dial.find(".dial__name").text(name);
-    $dial.find("input").attr({ min: -reach, max: reach, "aria-label": name });
-    $dial[0].style.setProperty("--start", (starts[i] + reach) / (2 * reach));
+    $dial.find("input").attr({ min: -reaches[i], max: reaches[i], "aria-label": name });
+    $dial[0].style.setProperty("--start", String((starts[i] + reaches[i]) / (2 * reaches[i])));
     $dial.find(".dial__end").each((side, button) => {
-      const end = side ? reach : -reach;
-      $(button).attr("aria-label", `${name} to ${end}`).on("click", () => { $dial.find("input").val(end); settle(); });
+      const end = side ? reaches[i] : -reaches[i];
+      $(button).attr("aria-label", `${name} to ${end}`).on("click", () => settle(places().with(i, end)));
     });
     return $dial.get();
   }));
 }
 
-/** Where a link puts the dials; those that it leaves out stay at the car's own places. */
-function parse(dials = "") {
-  const asked = dials.split(",").map((text) => (text.trim() === "" ? NaN : Number(text)));
-  return starts.map((start, i) => (Number.isFinite(asked[i]) ? asked[i] : start));
+/** @param {number} place */
+const tenths = (place) => Math.round(place * 10) / 10;
+
+/** Where the dials are; those that the state leaves out are at the car's own places. */
+function places() {
+  const { dials } = get("mix");
+  return starts.map((start, i) => tenths(Math.min(reaches[i], Math.max(-reaches[i], dials[i] ?? start))));
 }
 
-function set(places) {
-  sliders().forEach((slider, i) => { slider.value = places[i]; });
-  tellPlaces();
+/** @param {number[]} at */
+const hasMoved = (at) => at.some((place, i) => place !== starts[i]);
+
+function showPlaces() {
+  const at = places();
+  $("#dials input").each((i, slider) => {
+    $(slider).val(at[i]).attr("aria-valuetext", `${at[i]} standard deviations`)
+      .siblings("output").text(at[i].toFixed(1).replace("-", "−"));
+  });
+  $("#mix-reset").prop("disabled", !hasMoved(at));
 }
 
-function tellPlaces() {
-  for (const slider of sliders()) {
-    const value = Number(slider.value);
-    $(slider).attr("aria-valuetext", `${value} standard deviations`).siblings("output").text(value.toFixed(1).replace("-", "−"));
-  }
-  $("#mix-reset").prop("disabled", !hasMoved());
+/** Where the sliders stand. */
+const sliders = () => $("#dials input").get().map((slider) => Number(/** @type {HTMLInputElement} */ (slider).value));
+
+/** Let the dials rest where they are. @param {number[]} at */
+function settle(at) {
+  held = false;
+  change("mix", { dials: hasMoved(at) ? at : [] }, "replace");
 }
 
-/** The latent of the car with its dials at these places. */
-function latentAt(places) {
-  const moved = origin.latent.slice();
-  places.forEach((place, i) => {
-    const far = (place - starts[i]) * directions[i].sd;
-    if (far) directions[i].vector.forEach((v, k) => { moved[k] += far * v; });
+/** The latent of the car with its dials at these places. @param {number[]} at @param {Car & {latent: number[]}} car */
+function latentAt(at, { latent }) {
+  const moved = latent.slice();
+  at.forEach((place, i) => {
+    const { vector, sd } = /** @type {Direction[]} */ (directions)[i];
+    const far = (place - starts[i]) * sd;
+    if (far) vector.forEach((v, k) => { moved[k] += far * v; });
   });
   return moved.map((z) => Math.round(z * DIGITS) / DIGITS);
 }
 
-function live() {
-  stale = true;
-  tellPlaces();
-  if (!drawing) job("mix", "Mixing", draw);
-}
-
-function settle() {
-  held = false;
-  keepAddress({ replace: true });
-  live();
-}
+/** What is to be drawn: while a dial is held, the car alone. */
+const wanted = () => JSON.stringify([places(), held]);
 
 /** Draw until the dials rest. One request at a time: places passed meanwhile are never asked for. */
-async function draw(context) {
-  drawing = true;
-  try {
-    while (stale) {
-      stale = false;
-      await drawOnce(context);
+function draw() {
+  if (drawing || shown === wanted()) return undefined;
+  return job("mix", "Mixing", async (context) => {
+    drawing = true;
+    try {
+      while (shown !== wanted()) {
+        shown = wanted();
+        await drawOnce(/** @type {Car & {latent: number[]}} */ (origin), context);
+      }
+    } catch (error) {
+      shown = "";
+      throw error;
+    } finally {
+      drawing = false;
     }
-  } catch (error) {
-    stale = true;
-    throw error;
-  } finally {
-    drawing = false;
-  }
+  });
 }
 
-async function drawOnce(context) {
-  const places = values();
-  const car = hasMoved() ? await mixed(latentAt(places), context) : origin;
+/** @param {Car & {latent: number[]}} from @param {Context} context */
+async function drawOnce(from, context) {
+  const at = places();
+  const car = hasMoved(at) ? await mixed(from, latentAt(at, from), context) : from;
+  if (from !== origin) return;
   $("#mix-image").prop("hidden", false).attr({ src: car.image, alt: `${car.name}, drawn by the network` });
   $("#mix-name").text(car.name);
-  if (held || stale) return;
-  $("#mix-deeds").empty().append(actions(car, ["mix"]));
+  if (held || shown !== wanted()) return;
+  $("#mix-buttons").empty().append(actions(car, ["mix"]));
   say(`${car.name} is drawn`);
-  const ends = sliders().flatMap(({ min, max }, i) => [min, max].map((end) => places.with(i, Number(end))));
-  const images = await decode(ends.map(latentAt), context);
+  const ends = reaches.flatMap((reach, i) => [-reach, reach].map((end) => latentAt(at.with(i, end), from)));
+  const images = ends.length ? await decode(ends, context) : [];
+  if (from !== origin) return;
   $("#dials img").each((i, element) => { $(element).attr("src", images[i]); });
 }
 
-async function mixed(latent, context) {
+/** @param {Car} from @param {number[]} latent @param {Context} context */
+async function mixed(from, latent, context) {
   const [image] = await decode([latent], context);
-  return latentCar(latent, image, `Mix of ${origin.name}`);
+  return latentCar(latent, image, `Mix of ${from.name}`);
 }
 
+/** @param {number[][]} latents @param {Context} context @returns {Promise<string[]>} */
 const decode = async (latents, context) =>
   (await requestJson(pictured("/decode"), { json: { latents }, ...context })).images;
 
-$("#dials").on("input", "input", () => { held = true; live(); }).on("change", "input", settle);
-$("#mix-reset").on("click", () => { set(starts); settle(); });
-$("#mix-new").on("click", () => load(anyCar()));
-$("#dials").append(Array.from({ length: MOST }, () => {
-  const $dial = stamp("dial").attr("aria-hidden", "true");
-  $dial.find("button, input").prop("disabled", true);
-  return $dial;
-}));
+export function start() {
+  $("#dials")
+    .on("input", "input", () => {
+      held = true;
+      change("mix", { dials: sliders() }, "none");
+    })
+    .on("change", "input", () => settle(sliders()));
+  $("#mix-reset").on("click", () => settle(starts));
+  $("#mix-new").on("click", () => change("mix", { car: `${freshSeed()}.0`, dials: [] }));
+  $("#dials").append(Array.from({ length: MOST }, () => {
+    const $dial = stamp("dial").attr("aria-hidden", "true");
+    $dial.find("button, input").prop("disabled", true);
+    return $dial;
+  }));
+}

@@ -1,98 +1,116 @@
-/** The cars between two cars: frames fetched once, then played and scrubbed in the browser. */
+/**
+ * The cars between two cars: frames fetched once, then played and scrubbed in the browser.
+ *
+ * @import { Car, MorphState, Slot } from "./state.js"
+ * @typedef {{lambda: number, image: string}} Frame  `lambda` is the share of the way from A to B
+ */
 
 import { pictured, request, requestJson } from "./api.js";
-import { pick, picked, resolve, seededCar } from "./cars.js";
-import { go, latentReference, parseReference, write } from "./links.js";
+import { resolve } from "./cars.js";
+import { interpolate } from "./latents.js";
+import { format, go, latentReference, parseReference } from "./links.js";
 import { job, say, stamp, tell } from "./notes.js";
 import { copy, firstPicture, save, toPng } from "./pictures.js";
-import { freshSeed } from "./random.js";
 import { encode } from "./reconstruct.js";
+import { change, freshSeed, get, picked, twoCars } from "./state.js";
 
-const $ = window.jQuery;
 const FRAME_MS = 90;
 const STRIP_FRAMES = 9;
+/** @type {Slot[]} */
+const SLOTS = ["a", "b"];
 
+/** @type {Frame[]} */
 let frames = [];
-let latents = []; // of A and B
-let onTable = ""; // what the frames were made from
-let playing = 0;
-let startAt = 0; // the frame that a link asks for, until there are frames
+/** Of A and B, once there are frames. @type {number[][]} */
+let latents = [];
+let shown = ""; // what the frames are made from, also while they are on their way
+/** @type {ReturnType<typeof setInterval> | undefined} */
+let playing;
 
-const method = () => $("#morph-form [name=method]:checked").val();
-const steps = () => $("#morph-steps").val();
-const at = () => Number($("#scrubber").val());
-const options = () => ({ a: picked.a?.ref, b: picked.b?.ref, method: method(), steps: steps() });
-
-export function show(params) {
-  startAt = Number.parseInt(params.at ?? at(), 10) || 0;
-  if (params.method) $(`#morph-form [name=method][value="${CSS.escape(params.method)}"]`).prop("checked", true);
-  if (params.steps) $("#morph-steps").val(params.steps);
-  const wanted = ["a", "b"].filter((slot) => params[slot] && params[slot] !== picked[slot]?.ref);
-  if (wanted.length) {
-    return job("ends", "Fetching the two cars", async (context) => {
-      for (const slot of wanted) picked[slot] = await resolve(params[slot], context);
-      if (!picked.a || !picked.b) tell("This link is damaged: one of its cars is missing.");
-      $(document).trigger("picked");
-    });
+/** @param {Readonly<MorphState>} state */
+export function render(state) {
+  const damaged = SLOTS.filter((slot) => state[slot] && !parseReference(state[slot]));
+  if (damaged.length) {
+    tell("This link is damaged: one of its cars is missing.", { lasting: true });
+    return change("morph", Object.fromEntries(damaged.map((slot) => [slot, ""])), "replace");
   }
-  return picked.a || picked.b ? morph() : twoNewCars();
+  $("#morph-form [name=method]").filter(`[value=${state.method}]`).prop("checked", true);
+  $("#morph-steps").val(state.steps);
+  SLOTS.forEach(showSlot);
+  if (missing().length) {
+    stop();
+    return fetchEnds();
+  }
+  const wanted = format("morph", { ...state, at: "" });
+  if (wanted === shown) return see(state.at);
+  stop();
+  setFrames([]);
+  shown = wanted;
+  return state.a && state.b ? fetchFrames(wanted) : undefined;
 }
 
+/** Leave the view. */
 export const hide = () => pause();
 
-/** Two cars nobody has seen, so that there is something to play with. */
-function twoNewCars() {
-  return job("ends", "Drawing two cars", async (context) => {
-    const seed = freshSeed();
-    const { cars } = await requestJson(pictured("/random", { count: 2, seed }), context);
-    [picked.a, picked.b] = cars.map((car) => seededCar(seed, 1, car));
-    $(document).trigger("picked");
+/** Ends that the state names and that are not there yet. */
+const missing = () => SLOTS.filter((slot) => get("morph")[slot] && !picked.car(slot));
+
+function fetchEnds() {
+  return job("ends", "Fetching the two cars", async (context) => {
+    const slots = missing();
+    const cars = await Promise.all(slots.map((slot) => resolve(get("morph")[slot], context)));
+    picked.set(Object.fromEntries(slots.map((slot, i) => [slot, cars[i]])), "replace");
   });
 }
 
-/** Fetch the frames for what is chosen, unless they are here already. */
-async function morph() {
-  const wanted = JSON.stringify(options());
-  if (!$("#view-morph").is(":visible")) return;
-  if (wanted === onTable) see(startAt);
-  address();
-  if (wanted === onTable) return;
-  pause();
-  setFrames([]);
-  onTable = wanted;
-  if (!picked.a || !picked.b) return;
-  await job("morph", `Drawing ${steps()} frames`, async (context) => {
-    const answer = await requestJson(pictured("/interpolate", way()), { json: ends(), ...context });
-    onTable = wanted;
-    latents = [answer.start.latent, answer.end.latent];
-    setFrames(answer.frames);
-    see(startAt);
-    startAt = 0;
-    say(`${answer.frames.length} frames from A to B`);
-  }).then((done) => { if (!done && onTable === wanted) onTable = ""; });
+/** @param {string} wanted */
+function fetchFrames(wanted) {
+  return job("morph", `Drawing ${get("morph").steps} frames`, async (context) => {
+    shown = wanted;
+    try {
+      const answer = await requestJson(pictured("/interpolate", way()), { json: ends(), ...context });
+      latents = [answer.start.latent, answer.end.latent];
+      setFrames(answer.frames);
+    } catch (error) {
+      if (shown === wanted) shown = "";
+      throw error;
+    }
+    see(get("morph").at);
+    say(`${frames.length} frames from A to B`);
+  });
 }
 
-const way = () => ({ steps: steps(), method: method() });
-const end = (car) => (car.latent && car.ref.startsWith("z") ? { latent: car.latent } : parseReference(car.ref));
-const ends = () => ({ start: end(picked.a), end: end(picked.b) });
-const address = (how) => write("morph", { ...options(), at: (frames.length ? at() : startAt) || undefined }, how);
+/** @returns {{steps: number, method: string}} */
+const way = () => ({ steps: get("morph").steps, method: get("morph").method });
 
+/** @param {Slot} slot */
+function end(slot) {
+  const { ref, latent } = /** @type {Car} */ (picked.car(slot));
+  return latent && ref.startsWith("z") ? { latent } : parseReference(ref);
+}
+
+const ends = () => ({ start: end("a"), end: end("b") });
+
+/** @param {Frame[]} list */
 function setFrames(list) {
   frames = list;
-  $("#scrubber").attr("max", Math.max(1, frames.length - 1)).val(0);
+  $("#scrubber").attr("max", Math.max(1, frames.length - 1));
   $(".scrub").find("button, input").prop("disabled", frames.length === 0);
   const places = Array.from({ length: STRIP_FRAMES }, (_, i) => Math.round((i * (frames.length - 1)) / (STRIP_FRAMES - 1)));
   $("#strip").empty().append(places.map((place) => {
     const $cell = $("<span>").addClass("film__frame");
     if (frames[place]) $cell.append($("<img>").attr({ src: frames[place].image, alt: "", "data-place": place }));
     return $cell;
-  }).flatMap(($cell) => $cell.get()));
+  }));
   see(0);
 }
 
-/** Show one frame. */
+/** A frame's number, from 0, that there is. @param {number} place */
+const within = (place) => Math.min(frames.length - 1, Math.max(0, place));
+
+/** Show one frame. @param {number} place */
 function see(place) {
-  const index = Math.min(frames.length - 1, Math.max(0, place));
+  const index = within(place);
   const frame = frames[index];
   $("#frame").prop("hidden", !frame);
   $("#frame-number").text(frame ? `${index + 1} of ${frames.length}` : "No frames yet");
@@ -102,114 +120,121 @@ function see(place) {
   $("#scrubber").val(index).attr("aria-valuetext", share);
 }
 
-function pause() {
-  clearInterval(playing);
-  playing = 0;
+function play() {
+  let step = within(get("morph").at) === frames.length - 1 ? -1 : 1;
+  playing = setInterval(() => {
+    const at = within(get("morph").at);
+    if (at + step < 0 || at + step >= frames.length) step = -step;
+    change("morph", { at: at + step }, "none");
+  }, FRAME_MS);
   showPlaying();
 }
 
-function play() {
-  let step = at() === frames.length - 1 ? -1 : 1;
-  playing = setInterval(() => {
-    if (at() + step < 0 || at() + step >= frames.length) step = -step;
-    see(at() + step);
-  }, FRAME_MS);
+function stop() {
+  clearInterval(playing);
+  playing = undefined;
   showPlaying();
+}
+
+/** Stop where it is, which the address then says. */
+function pause() {
+  if (!playing) return;
+  stop();
+  change("morph", {}, "replace");
 }
 
 function showPlaying() {
   $("#play").attr("aria-label", playing ? "Pause" : "Play").find("use").attr("href", playing ? "#i-pause" : "#i-play");
 }
 
-function moveTo(place) {
-  pause();
-  see(place);
-  address({ replace: true });
+/** @param {number} place @param {"replace" | "none"} [address] */
+function moveTo(place, address = "replace") {
+  stop();
+  change("morph", { at: within(place) }, address);
 }
 
+/** @param {string} form  a media type, or what to do with the frame that is shown */
 function download(form) {
-  const name = `carvae-morph-${method()}`;
-  if (form === "mix") return go("mix", { car: latentReference(latentAt(frames[at()].lambda)) });
-  if (form === "frame") return toPng(frames[at()].image).then((blob) => save(blob, `${name}-${at() + 1}`));
+  const { method, at } = get("morph");
+  const name = `carvae-morph-${method}`;
+  const frame = frames[within(at)];
+  if (form === "mix") {
+    const [a, b] = latents;
+    return go("mix", { car: latentReference(interpolate(a, b, frame.lambda, method)) });
+  }
+  if (form === "frame") return toPng(frame.image).then((blob) => save(blob, `${name}-${at + 1}`));
   if (form === "copy") {
-    return copy(frames[at()].image).then(
+    return copy(frame.image).then(
       () => tell("Copied the frame."),
       () => tell("The browser did not allow copying. Download the frame instead."),
     );
   }
   return job("download", "Making the file", async (context) => {
     const headers = { Accept: form, "Content-Type": "application/json" };
-    const answer = await request(`/interpolate?${new URLSearchParams(way())}`, { method: "POST", headers, body: JSON.stringify(ends()), ...context });
+    const query = new URLSearchParams({ method, steps: String(get("morph").steps) });
+    const answer = await request(`/interpolate?${query}`, { method: "POST", headers, body: JSON.stringify(ends()), ...context });
     save(await answer.blob(), name);
   });
 }
 
-/** The latent of a frame, by the server's own formulas. */
-function latentAt(share) {
-  const length = (z) => Math.hypot(...z);
-  const [a, b] = latents;
-  const straight = a.map((z, i) => z + share * (b[i] - z));
-  const cosine = a.reduce((sum, z, i) => sum + z * b[i], 0) / (length(a) * length(b));
-  const angle = Math.acos(Math.min(1, Math.max(-1, cosine)));
-  if (method() === "lerp" || !(Math.sin(angle) > 1e-4)) return straight;
-  const long = (1 - share) * length(a) + share * length(b);
-  const parts = [Math.sin((1 - share) * angle) / length(a), Math.sin(share * angle) / length(b)];
-  return a.map((z, i) => (long * (parts[0] * z + parts[1] * b[i])) / Math.sin(angle));
-}
+/** The slot that a picture without a place of its own goes to. @returns {Slot} */
+const freeSlot = () => (picked.car("a") && !picked.car("b") ? "b" : "a");
 
-/** Put a picture file into a slot; without one named, into the free one. */
-export function fillSlot(file, slot = picked.a && !picked.b ? "b" : "a") {
+/** Put a picture file into a slot; without one named, into the free one. @param {Blob} file @param {Slot} [slot] */
+export function fillSlot(file, slot = freeSlot()) {
   return job(`slot-${slot}`, `Reading the picture for ${slot.toUpperCase()}`, async (context) => {
     const { car } = await encode(file, "Your car", context);
-    pick(slot, car);
+    picked.set({ [slot]: car });
   });
 }
 
-function randomSlot(slot) {
-  return job(`slot-${slot}`, `Drawing a car for ${slot.toUpperCase()}`, async (context) => {
-    const seed = freshSeed();
-    const { cars } = await requestJson(pictured("/random", { count: 1, seed }), context);
-    pick(slot, seededCar(seed, 1, cars[0]));
-  });
+/** @param {Slot} slot */
+function showSlot(slot) {
+  const car = picked.car(slot);
+  if (!car && get("morph")[slot]) return; // on its way
+  const $slot = $(`.slot--${slot}`).toggleClass(`is-${slot}`, Boolean(car));
+  const alt = car ? `${slot.toUpperCase()}: ${car.name}` : "";
+  $slot.find("img").prop("hidden", !car).attr({ src: car?.image ?? null, alt });
+  $slot.find(".mount__number").text(car?.name ?? `Choose ${slot.toUpperCase()}`);
 }
 
-function showSlots() {
-  for (const slot of ["a", "b"]) {
-    const car = picked[slot];
-    const $slot = $(`.slot--${slot}`).toggleClass(`is-${slot}`, Boolean(car));
-    $slot.find("img").prop("hidden", !car).attr({ src: car?.image ?? null, alt: car ? `${slot.toUpperCase()}: ${car.name}` : "" });
-    $slot.find(".mount__number").text(car?.name ?? `Choose ${slot.toUpperCase()}`);
-  }
-}
-
-for (const slot of ["a", "b"]) {
+/** @param {Slot} slot */
+function startSlot(slot) {
   const $slot = $(`.slot--${slot}`).append(stamp("slot"));
   const name = slot.toUpperCase();
   $slot.find(".slot__letter").text(name);
   $slot.find(".pencil").addClass(`pencil--${slot}`).find("use").attr("href", `#pencil-${slot}`);
   $slot.find("[data-slot-do=photo]").attr("aria-label", `Photograph for ${name}`).on("click", () => $slot.find("[type=file]").trigger("click"));
-  $slot.find("[data-slot-do=random]").attr("aria-label", `Random car for ${name}`).on("click", () => randomSlot(slot));
-  $slot.find("[type=file]").on("change", (event) => {
-    const file = firstPicture(event.target);
-    event.target.value = "";
+  $slot.find("[data-slot-do=random]").attr("aria-label", `Random car for ${name}`)
+    .on("click", () => change("morph", { [slot]: `${freshSeed()}.0`, at: 0 }));
+  $slot.find("[type=file]").on("change", ({ target }) => {
+    const input = /** @type {HTMLInputElement} */ (target);
+    const file = firstPicture(input);
+    input.value = "";
     if (file) fillSlot(file, slot);
   });
 }
 
-$(document).on("picked", () => { showSlots(); morph(); });
-$("#morph-form").on("submit", (event) => event.preventDefault()).on("change", (event) => {
-  if (event.currentTarget.reportValidity()) morph();
-});
-$("#morph-random").on("click", twoNewCars);
-$("#morph-swap").on("click", () => {
-  [picked.a, picked.b] = [picked.b, picked.a];
-  $(document).trigger("picked");
-});
-$("#scrubber").on("input", () => { pause(); see(at()); }).on("change", () => address({ replace: true }));
-$("#step-back").on("click", () => moveTo(at() - 1));
-$("#step-forward").on("click", () => moveTo(at() + 1));
-$("#play").on("click", () => (playing ? pause() : play()));
-$("#strip").on("click", "img", (event) => moveTo(Number(event.currentTarget.dataset.place)));
-$("#morph-downloads").on("click", "[data-form]", (event) => download(event.currentTarget.dataset.form));
-setFrames([]);
-showSlots();
+export function start() {
+  SLOTS.forEach(startSlot);
+  $("#morph-form").on("submit", (event) => event.preventDefault()).on("change", ({ currentTarget }) => {
+    if (!(/** @type {HTMLFormElement} */ (currentTarget)).reportValidity()) return;
+    const steps = Number($("#morph-steps").val());
+    const method = String($("#morph-form [name=method]:checked").val());
+    change("morph", { method, steps, at: Math.min(get("morph").at, steps - 1) });
+  });
+  $("#morph-random").on("click", () => change("morph", { ...twoCars(), at: 0 }));
+  $("#morph-swap").on("click", () => {
+    const { a, b, steps, at } = get("morph");
+    change("morph", { a: b, b: a, at: steps - 1 - at }); // the same car stays in view
+  });
+  $("#scrubber")
+    .on("input", ({ target }) => moveTo(Number(/** @type {HTMLInputElement} */ (target).value), "none"))
+    .on("change", () => change("morph", {}, "replace"));
+  $("#step-back").on("click", () => moveTo(within(get("morph").at) - 1));
+  $("#step-forward").on("click", () => moveTo(within(get("morph").at) + 1));
+  $("#play").on("click", () => (playing ? pause() : play()));
+  $("#strip").on("click", "img", ({ currentTarget }) => moveTo(Number(currentTarget.dataset.place)));
+  $("#morph-downloads").on("click", "[data-form]", ({ currentTarget }) => download(currentTarget.dataset.form));
+  setFrames([]);
+}

@@ -1,23 +1,31 @@
-/** What the page says: progress that can be cancelled, failures that can be tried again, short news. */
+/**
+ * What the page says: progress that can be cancelled, failures that can be tried again, short news.
+ *
+ * @import { Context } from "./api.js"
+ * @typedef {{act?: () => void, label?: string, close?: boolean}} Buttons
+ */
 
 import { Problem } from "./api.js";
 
-const $ = window.jQuery;
 const QUIET_MS = 300; // an answer that comes sooner needs no note
 const SLOW_S = 3;
 const NEWS_MS = 7000;
 
-/** The elements of a template, cloned. */
-export const stamp = (name) => $(document.getElementById(`t-${name}`).content.cloneNode(true).children);
+/** The elements of a template, cloned. @param {string} name @returns {JQuery} */
+export function stamp(name) {
+  const { content } = /** @type {HTMLTemplateElement} */ (document.getElementById(`t-${name}`));
+  return $(/** @type {HTMLElement[]} */ ([...(/** @type {DocumentFragment} */ (content.cloneNode(true))).children]));
+}
 
-/** For screen readers alone. */
+/** For screen readers alone. @param {string} text */
 export const say = (text) => $("#say").text(text);
 
-function note(text, { kind = "news", act, label, close } = {}) {
+/** @param {string} text @param {Buttons & {kind?: string}} [options] */
+function note(text, { kind = "news", act, label = "", close } = {}) {
   const $note = stamp("note").addClass(`note--${kind}`);
   $note.find(".note__what").text(text);
   if (kind === "problem") $note.attr("role", "alert");
-  $note.find("[data-note=act]").text(label).prop("hidden", !act).on("click", () => { $note.remove(); act(); });
+  $note.find("[data-note=act]").text(label).prop("hidden", !act).on("click", () => { $note.remove(); act?.(); });
   $note.find("[data-note=close]").prop("hidden", !close).on("click", () => $note.remove());
   return $note.appendTo("#notes");
 }
@@ -25,7 +33,7 @@ function note(text, { kind = "news", act, label, close } = {}) {
 /** Take back all that is said, except of work still going on. */
 export const quiet = () => $("#notes > :not(.note--busy)").remove();
 
-/** News that goes away by itself, unless it is `lasting`. */
+/** News that goes away by itself, unless it is `lasting`. @param {string} text @param {Buttons & {lasting?: boolean}} [options] */
 export function tell(text, { lasting = false, ...options } = {}) {
   $("#notes .note--news").remove();
   const $note = note(text, { ...options, kind: lasting ? "warning" : "news", close: true });
@@ -33,13 +41,14 @@ export function tell(text, { lasting = false, ...options } = {}) {
   if (!lasting && !options.act) setTimeout(() => $note.remove(), NEWS_MS);
 }
 
+/** @type {Map<string, AbortController>} */
 const running = new Map();
 
 /**
  * Run one piece of work with a note about it; work of the same key that is still running is given up for it.
  * @param {string} key
  * @param {string} doing  "Drawing 12 cars"
- * @param {function({signal, onWait, onCold}): Promise} work  what it gets goes on to `request`
+ * @param {(context: Context & {signal: AbortSignal}) => Promise<unknown>} work  what it gets goes on to `request`
  * @returns {Promise<boolean>}  whether it came to its end; a retry from the note is not waited for
  */
 export async function job(key, doing, work) {
@@ -53,8 +62,8 @@ export async function job(key, doing, work) {
   const stop = clock($note, doing, start);
   let cold = false;
   try {
-    const onWait = (wait) => $note.trigger("wait", wait);
-    await work({ signal: controller.signal, onWait, onCold: () => { cold = true; } });
+    const { signal } = controller;
+    await work({ signal, onWait: (wait) => $note.trigger("wait", [wait]), onCold: () => { cold = true; } });
     const seconds = Math.round((performance.now() - start) / 1000);
     if (cold && seconds >= SLOW_S) tell(`That took ${seconds} s because the server had been asleep. It is awake now.`);
     return true;
@@ -70,14 +79,14 @@ export async function job(key, doing, work) {
   }
 }
 
-/** Keeps a note honest about the time that passes; returns what ends it. */
+/** Keeps a note honest about the time that passes; returns what ends it. @param {JQuery} $note @param {string} doing @param {number} start */
 function clock($note, doing, start) {
   const $what = $note.find(".note__what");
   const $seconds = $note.find(".note__seconds");
   let until = 0;
   $note.prop("hidden", true);
   const appear = setTimeout(() => $note.prop("hidden", false), QUIET_MS);
-  $note.on("wait", (event, { status, seconds }) => {
+  $note.on("wait", (_, { status, seconds }) => {
     until = performance.now() + seconds * 1000;
     $what.text(status === 429 ? "The server is busy. Asking again in" : "The server is loading its model. Asking again in");
   });

@@ -9,6 +9,8 @@ const MOST_BAR = 0.375; // of the height, above and below each
 /**
  * A picture file made small enough to upload, upright and without metadata.
  * What the browser cannot read goes up as it is: the server reads more formats, and says so when it does not.
+ * @param {Blob} file
+ * @returns {Promise<Blob>}
  */
 export async function shrink(file) {
   const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => null);
@@ -18,7 +20,7 @@ export async function shrink(file) {
   const canvas = document.createElement("canvas");
   canvas.width = Math.max(1, Math.round(bitmap.width * Math.min(1, scale)));
   canvas.height = Math.max(1, Math.round(bitmap.height * Math.min(1, scale)));
-  const pen = canvas.getContext("2d");
+  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   pen.fillStyle = "#fff"; // under transparent parts, as the server does
   pen.fillRect(0, 0, canvas.width, canvas.height);
   pen.imageSmoothingQuality = "high";
@@ -26,21 +28,22 @@ export async function shrink(file) {
   return new Promise((resolve) => { canvas.toBlob((blob) => resolve(blob ?? file), "image/jpeg", 0.95); });
 }
 
-/** The first picture among the files of a drop, a paste or an input. */
+/** The first picture among the files of a drop, a paste or an input. @param {{files: FileList | null} | null | undefined} transfer */
 export function firstPicture(transfer) {
   const files = Array.from(transfer?.files ?? []);
   return files.find((file) => file.type.startsWith("image/")) ?? files[0];
 }
 
-/** A picture from an answer as PNG, which every program opens and every clipboard takes. */
+/** A picture from an answer as PNG, which every program opens and every clipboard takes. @param {string} url */
 export async function toPng(url) {
   return pngOf(await draw(url));
 }
 
-/** One of the model's cars as a photograph would be: without the white bars above and below. */
+/** One of the model's cars as a photograph would be: without the white bars above and below. @param {string} url */
 export async function withoutBars(url) {
   const pen = await draw(url);
   const { width, height } = pen.canvas;
+  /** @param {number} y */
   const isBar = (y) => pen.getImageData(0, y, width, 1).data.every((value) => value >= WHITE);
   const most = Math.floor(MOST_BAR * height);
   let [top, bottom] = [0, height];
@@ -52,23 +55,29 @@ export async function withoutBars(url) {
   return pngOf(pen);
 }
 
+/** @param {string} url */
 async function draw(url) {
   const bitmap = await createImageBitmap(dataUrlToBlob(url));
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
-  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
   pen.drawImage(bitmap, 0, 0);
   return pen;
 }
 
-const pngOf = (pen) => new Promise((resolve) => { pen.canvas.toBlob(resolve, "image/png"); });
+/** @type {(pen: CanvasRenderingContext2D) => Promise<Blob>} */
+const pngOf = (pen) => new Promise((resolve, reject) => {
+  pen.canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no room for the picture"))), "image/png");
+});
 
+/** @param {string} url */
 function dataUrlToBlob(url) {
   const [head, body] = url.split(",");
-  const type = /^data:([^;,]+)/.exec(head)[1];
+  const type = /^data:([^;,]+)/.exec(head)?.[1];
   return new Blob([Uint8Array.from(atob(body), (c) => c.charCodeAt(0))], { type });
 }
 
+/** @param {Blob} blob @param {string} name  without its ending */
 export function save(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
@@ -77,9 +86,9 @@ export function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // Safari reads it late
 }
 
-export const canCopy = () => Boolean(navigator.clipboard?.write && window.ClipboardItem);
+export const canCopy = () => "ClipboardItem" in window && "clipboard" in navigator;
 
-/** Copy a picture from an answer. The clipboard takes a promise, as Safari wants no wait between click and writing. */
+/** Copy a picture from an answer. The clipboard takes a promise, as Safari wants no wait between click and writing. @param {string} url */
 export function copy(url) {
   return navigator.clipboard.write([new ClipboardItem({ "image/png": toPng(url) })]);
 }

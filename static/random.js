@@ -1,105 +1,109 @@
-/** Random cars: a sheet of them from a seed, or variations of one car. */
+/**
+ * Random cars: a sheet of them from a seed, or variations of one car.
+ *
+ * @import { Context } from "./api.js"
+ * @import { DrawnCar } from "./cars.js"
+ * @import { Car, RandomState } from "./state.js"
+ */
 
 import { pictured, requestJson } from "./api.js";
 import { blank, latentCar, mount, resolve, seededCar } from "./cars.js";
-import { format, write } from "./links.js";
-import { job, say } from "./notes.js";
+import { interpolate } from "./latents.js";
+import { format, parseReference } from "./links.js";
+import { job, say, tell } from "./notes.js";
+import { change, freshSeed } from "./state.js";
 
-const $ = window.jQuery;
 const FIRST_CARS = 12; // of a larger sheet these come first, by a request of their own
 const STRAY = 0.3; // share of the way from a car to a random one, at temperature 1
-const SEEDS = 1_000_000; // short enough to read aloud
 
-let onTable = "";
+let shown = ""; // the state whose cars are there or on their way
 
-export const freshSeed = () => String(crypto.getRandomValues(new Uint32Array(1))[0] % SEEDS);
-
-export function show(params) {
-  const asked = Object.keys(params).length > 0;
-  if (!asked && onTable) return write("random", state());
-  const wanted = { seed: freshSeed(), count: "12", temperature: "1", like: "", ...params };
-  if (format("random", wanted) === onTable) return undefined;
-  fill(wanted);
-  return draw();
+/** @param {Readonly<RandomState>} state */
+export function render(state) {
+  $("#random-seed").val(state.seed);
+  $("#random-count").val(state.count);
+  $("#random-temperature").val(state.temperature);
+  $("#random-temperature-value").text(state.temperature.toFixed(1));
+  $("#random-like").prop("hidden", !state.like);
+  const wanted = format("random", state);
+  return wanted === shown ? undefined : draw(state, wanted);
 }
 
-function fill({ seed, count, temperature, like }) {
-  $("#random-seed").val(seed);
-  $("#random-count").val(count);
-  $("#random-temperature").val(temperature).trigger("input");
-  $("#random-like").data("ref", like).prop("hidden", !like);
-}
-
-function state() {
-  return {
-    seed: $("#random-seed").val().trim(),
-    count: $("#random-count").val(),
-    temperature: $("#random-temperature").val(),
-    like: $("#random-like").data("ref") || "",
-  };
-}
-
-function draw() {
-  const wanted = state();
-  const count = Math.min(64, Math.max(1, Number(wanted.count) || 1));
-  write("random", wanted);
-  onTable = "";
-  const $sheet = $("#random-cars").empty().append(Array.from({ length: count }, blank));
-  const doing = `Drawing ${count === 1 ? "a car" : `${count} cars`}`;
-  return job("random", doing, async (context) => {
-    $sheet.attr("aria-busy", "true");
+/** @param {Readonly<RandomState>} state @param {string} wanted */
+function draw(state, wanted) {
+  const { seed, count, like } = state;
+  if (like && !parseReference(like)) {
+    tell("This link is damaged: the car to vary is missing.", { lasting: true });
+    return change("random", { like: "" }, "replace");
+  }
+  const $sheet = $("#random-cars");
+  return job("random", `Drawing ${count === 1 ? "a car" : `${count} cars`}`, async ({ signal, ...context }) => {
+    shown = wanted;
+    $sheet.empty().append(Array.from({ length: count }, blank)).attr("aria-busy", "true");
     try {
-      const cars = wanted.like ? variations(wanted, context) : sheet(wanted, context);
-      for await (const some of cars) lay(some);
+      const batches = like ? variations(state, { signal, ...context }) : sheet(state, { signal, ...context });
+      for await (const { first, cars } of batches) {
+        cars.forEach((car, i) => $sheet.children().eq(first + i).replaceWith(mount(car)));
+      }
+    } catch (error) {
+      if (shown === wanted) shown = "";
+      throw error;
     } finally {
-      if (context.signal.reason !== "newer") $sheet.attr("aria-busy", "false");
+      if (signal.reason !== "newer") $sheet.attr("aria-busy", "false");
     }
-    onTable = format("random", wanted);
-    say(`${count} cars of seed ${wanted.seed}`);
+    say(`${count} cars of seed ${seed}`);
   });
 }
 
-/** The cars of a seed, in one or two helpings. */
+/**
+ * The cars of a seed, in one or two batches.
+ * @param {Readonly<RandomState>} state
+ * @param {Context} context
+ */
 async function* sheet({ seed, count, temperature }, context) {
-  for (const helping of new Set([Math.min(count, FIRST_CARS), Number(count)])) {
-    const answer = await requestJson(pictured("/random", { count: helping, seed, temperature }), context);
-    yield answer.cars.map((car) => seededCar(seed, temperature, car));
+  const rest = { count: count - FIRST_CARS, first: FIRST_CARS };
+  for (const batch of count > FIRST_CARS ? [{ count: FIRST_CARS }, rest] : [{ count }]) {
+    const answer = await requestJson(pictured("/random", { ...batch, seed, temperature }), context);
+    /** @type {Car[]} */
+    const cars = answer.cars.map((/** @type {DrawnCar} */ car) => seededCar(seed, temperature, car));
+    yield { first: "first" in batch ? batch.first : 0, cars };
   }
 }
 
-/** Cars on the way from one car to each of the cars of a seed. */
+/**
+ * Cars on the way from one car to each of the cars of a seed.
+ * @param {Readonly<RandomState>} state
+ * @param {Context} context
+ */
 async function* variations({ seed, count, temperature, like }, context) {
-  const origin = await resolve(like, context);
-  if (!origin) {
-    $("#random-like").data("ref", "").prop("hidden", true);
-    yield* sheet({ seed, count, temperature: 1 }, context);
-    return;
-  }
+  const origin = /** @type {Car & {latent: number[]}} */ (await resolve(like, context));
   $("#random-like img").attr("src", origin.image);
   const others = await requestJson(pictured("/random", { count, seed }), context);
   const share = Math.min(1, STRAY * temperature);
-  const latents = others.cars.map(({ latent }) => latent.map((z, i) => origin.latent[i] + share * (z - origin.latent[i])));
+  /** @type {number[][]} */
+  const latents = others.cars.map((/** @type {DrawnCar} */ { latent }) => interpolate(origin.latent, latent, share));
   const { images } = await requestJson(pictured("/decode"), { json: { latents }, ...context });
-  yield images.map((image, i) => ({ ...latentCar(latents[i], image, `Variation ${i}`), number: String(i) }));
+  yield { first: 0, cars: latents.map((latent, i) => ({ ...latentCar(latent, images[i], `Variation ${i}`), number: String(i) })) };
 }
 
-/** Put cars into the mounts that wait for them. */
-function lay(cars) {
-  const $places = $("#random-cars").children();
-  cars.forEach((car, i) => {
-    if ($places.eq(i).data("car")?.ref !== car.ref) $places.eq(i).replaceWith(mount(car));
+/** What the form says. @returns {Partial<RandomState>} */
+const form = () => ({
+  seed: String($("#random-seed").val()).trim(),
+  count: Number($("#random-count").val()),
+  temperature: Number($("#random-temperature").val()),
+});
+
+export function start() {
+  $("#random-form").on("submit", (event) => {
+    event.preventDefault();
+    change("random", form());
   });
+  $("#random-new").on("click", () => {
+    $("#random-seed").val(freshSeed());
+    if (/** @type {HTMLFormElement} */ (document.getElementById("random-form")).reportValidity()) change("random", form());
+  });
+  $("#random-temperature").on("input", () => {
+    $("#random-temperature-value").text(Number($("#random-temperature").val()).toFixed(1));
+  }).on("change", () => change("random", form()));
+  $("#random-like button").on("click", () => change("random", { like: "" }));
 }
-
-$("#random-form").on("submit", (event) => { event.preventDefault(); draw(); });
-$("#random-new").on("click", () => {
-  $("#random-seed").val(freshSeed());
-  if (document.getElementById("random-form").reportValidity()) draw();
-});
-$("#random-temperature").on("input", (event) => {
-  $("#random-temperature-value").text(Number(event.target.value).toFixed(1));
-}).on("change", () => draw());
-$("#random-like button").on("click", () => {
-  $("#random-like").data("ref", "").prop("hidden", true);
-  draw();
-});

@@ -7,11 +7,12 @@
   document.documentElement.dataset.view = view;
   window.CARVAE_API = (window.CARVAE_API ?? "").replace(/\/+$/, "");
 
-  const seed = crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000; // short enough to read aloud
-  const wanted = { seed, count: 12, temperature: 1, ...Object.fromEntries(new URLSearchParams(query)) };
+  const seed = String(crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000); // short enough to read aloud
+  /** @type {Record<string, string>} */
+  const wanted = { seed, count: "12", temperature: "1", ...Object.fromEntries(new URLSearchParams(query)) };
   if (view === "random" && !wanted.like) {
     history.replaceState(null, "", `#random?${new URLSearchParams(wanted)}`);
-    const count = Math.min(wanted.count, 12);
+    const count = String(Math.min(Number(wanted.count), 12));
     const { temperature } = wanted;
     const path = `/random?${new URLSearchParams({ count, seed: wanted.seed, temperature, image: "webp" })}`;
     const controller = new AbortController();

@@ -1,12 +1,16 @@
-/** One car large, in a dialog, with its neighbours a key away. */
+/**
+ * One car large, in a dialog, with its neighbours a key away.
+ *
+ * @import { Car } from "./state.js"
+ */
 
 import { actions } from "./cars.js";
 
-const $ = window.jQuery;
-const dialog = document.getElementById("viewer");
+/** @type {Car[]} */
 let cars = [];
 let at = 0;
 
+/** @param {number} index  one past either end is the other end */
 function show(index) {
   at = (index + cars.length) % cars.length;
   const car = cars[at];
@@ -16,19 +20,22 @@ function show(index) {
   $("#viewer-back, #viewer-forward").prop("hidden", cars.length < 2);
 }
 
-$(document).on("click", "[data-ref] > button.mount__window", (event) => {
-  const $mount = $(event.currentTarget).closest(".mount");
-  const $mounts = $mount.parent().children("[data-ref]");
-  cars = $mounts.get().map((element) => $(element).data("car"));
-  show($mounts.index($mount));
-  dialog.showModal();
-});
-$("#viewer-close").on("click", () => dialog.close());
-$("#viewer-back").on("click", () => show(at - 1));
-$("#viewer-forward").on("click", () => show(at + 1));
-$(window).on("hashchange", () => dialog.close());
-$(dialog).on("click", (event) => { if (event.target === dialog) dialog.close(); });
-$(dialog).on("keydown", (event) => {
-  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (step && cars.length > 1) show(at + step);
-});
+export function start() {
+  const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("viewer"));
+  $(document).on("click", "[data-ref] > button.mount__window", ({ currentTarget }) => {
+    const $mount = $(currentTarget).closest(".mount");
+    const $mounts = $mount.parent().children("[data-ref]");
+    cars = $mounts.get().map((element) => $(element).data("car"));
+    show($mounts.index($mount));
+    dialog.showModal();
+  });
+  $("#viewer-close").on("click", () => dialog.close());
+  $("#viewer-back").on("click", () => show(at - 1));
+  $("#viewer-forward").on("click", () => show(at + 1));
+  $(window).on("hashchange", () => dialog.close());
+  $(dialog).on("click", (event) => { if (event.target === dialog) dialog.close(); });
+  $(dialog).on("keydown", ({ key }) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[key ?? ""];
+    if (step && cars.length > 1) show(at + step);
+  });
+}

@@ -18,7 +18,7 @@ import urllib.request
 import pytest
 from PIL import Image
 
-from model import drawings
+from model.data import drawings
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -11,8 +11,8 @@ from numpy.lib.format import open_memmap
 from PIL import Image
 from torch import Tensor
 
-from .. import preparation
-from ..data import IMAGES, SPLITS
+from ..data import preparation
+from ..data.prepared import IMAGES, SPLITS
 from .judge import Progress
 
 Pixels = np.ndarray[t.Any, np.dtype[np.uint8]]
@@ -85,7 +85,7 @@ def open_photographs(
         names = [name for name, its in fixed.items() if its == wanted]
 
         def read(index: int) -> Pixels:
-            return np.asarray(preparation.to_square(preparation.decode(known[names[index]].read()), size))
+            return np.asarray(preparation.letterbox(known[names[index]].read(), size))
 
         return Photographs(names, read)
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
-from .. import canvas
+from ..vae import canvas
 from . import intervals
 from .intervals import Estimate
 

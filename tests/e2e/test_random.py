@@ -25,7 +25,7 @@ def test_a_dozen_cars_are_one_request_and_more_are_two(open_page: t.Callable[...
     page.press("#random-count", "Enter")
     visitor.wait_for_cars(page, 20)
     counts = [re.search(r"count=(\d+)", query) for query in asked if query]
-    assert [match and match[1] for match in counts] == ["12", "12", "20"]
+    assert [match and match[1] for match in counts] == ["12", "12", "8"]
 
 
 def test_a_link_brings_back_the_same_cars(open_page: t.Callable[..., Page]) -> None:

@@ -75,8 +75,8 @@ def test_back_off_grows_with_each_failure(start_app: Start, tmp_path: Path, monk
     monkeypatch.setattr(loading.time, "monotonic", lambda: now)
     waits = []
     for _ in range(9):
-        now = loader._retry_at
-        loader.poke()
+        now += loader.retry_after()
+        loader.retry_if_due()
         loader.wait(60)
         waits.append(loader.retry_after())
     assert waits == [2, 4, 8, 16, 30, 60, 60, 60, 60]

@@ -21,7 +21,7 @@ UNPACK = "import sys, pathlib; from handler import unpack; unpack.load_libraries
 #: By its path: importing the package would import torch each time.
 REPLACE = """
 import importlib.util, pathlib, sys
-spec = importlib.util.spec_from_file_location("folders", "model/folders.py")
+spec = importlib.util.spec_from_file_location("folders", "model/data/folders.py")
 folders = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(folders)
 print("begins", flush=True)
@@ -140,7 +140,7 @@ def preparing_data(folder: pathlib.Path) -> None:
 @contextlib.contextmanager
 def s3() -> t.Iterator[t.Any]:
     """A stand-in for S3 in a process of its own, and the environment of those who use it."""
-    command = [sys.executable, "-m", "tests.e2e.moto_aws"]
+    command = [sys.executable, "-m", "tests.packaged.moto_aws"]
     with subprocess.Popen(command, cwd=disk.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
         url = server.stdout.readline().strip()

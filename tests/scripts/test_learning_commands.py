@@ -52,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         # Of so few latents all are wide; of two axes the others hold texture.
-        patch.setattr("model.flow.WIDE", 2)
+        patch.setattr("model.prior.flow.WIDE", 2)
         for script, *arguments in [
             ["prepare_data.py", "photographs", "data", "--size", "32"],
             [

@@ -1,0 +1,146 @@
+"""Training from a recipe file: Lightning's command line, with carvae's logs, checkpoints and averaged weights."""
+
+import logging
+import pathlib
+import typing as t
+import warnings
+
+import lightning as L
+import torch
+from jsonargparse import ActionConfigFile
+from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    TQDMProgressBar,
+    WeightAveraging,
+)
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+
+from ..data.batches import ImageData
+from ..report.report import Report
+from . import runs, smoke
+from .judging import Judging
+from .module import VAE
+
+RUNS = pathlib.Path("runs")
+
+
+def averaging(decay: float) -> t.Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """Exponential moving average whose decay ramps up, so that a young average forgets the untrained weights.
+
+    Raises
+    ------
+    ValueError
+        ``decay`` is not within 0 and 1.
+    """
+    if not 0 < decay < 1:
+        raise ValueError(f"ema_decay: {decay} is not within 0 and 1, both excluded")
+
+    def update(average: Tensor, current: Tensor, averaged: Tensor | int) -> Tensor:
+        ramped = min(decay, (1 + float(averaged)) / (10 + float(averaged)))
+        return average + (1 - ramped) * (current - average)
+
+    return update
+
+
+class RecipeCLI(LightningCLI):
+    """``--recipe FILE`` plus any key of it on the command line; unknown or wrong values name their key and stop."""
+
+    def __init__(self, args: t.Sequence[str]) -> None:
+        self.out = pathlib.Path()
+        super().__init__(VAE, ImageData, args=list(args), run=False, save_config_callback=None)
+
+    def init_parser(self, **kwargs: t.Any) -> LightningArgumentParser:
+        parser = LightningArgumentParser(allow_abbrev=False, print_config="--print_recipe", **kwargs)
+        parser.add_argument("--recipe", action=ActionConfigFile, help="a YAML file of model/recipes/")
+        return parser
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: t.Any) -> None:
+        self.config = parser.parse_args(args)
+        if self.config.smoke:
+            smoke.shrink(self.config, RUNS)
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument("--name", type=str, default="carvae", help="names the run's folder, runs/NAME")
+        parser.add_argument("--out", type=str, default=None, help="the run's folder, if not runs/NAME")
+        parser.add_argument("--start_from", type=str, default=None, help="weights to begin with: .safetensors or .ckpt")
+        parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
+        parser.add_argument("--ema_decay", type=float, default=0.0, help="decay a step of averaged weights; 0: none")
+        parser.add_argument("--early_stopping", type=int, default=0, help="epochs without a better val_loss; 0: never")
+        parser.add_argument("--report_every", type=int, default=0, help="epochs between reports; 0: a tenth of the run")
+        parser.add_argument("--smoke", action="store_true", help="try the recipe on a few drawn images; exports, too")
+        parser.link_arguments("seed_everything", "model.seed")
+        parser.link_arguments("seed_everything", "data.seed")
+        parser.set_defaults({"seed_everything": 0})
+
+    def instantiate_trainer(self, **kwargs: t.Any) -> L.Trainer:
+        config = self.config
+        self.out = pathlib.Path(config.out) if config.out else RUNS / config.name
+        last = self.out / "checkpoints" / "last.ckpt"
+        runs.check(self.out, last, config.resume)
+        adversary = config.model.adversary
+        # A discriminator makes the loss worse and the pictures better.
+        best = "val_loss" if not adversary.weight else "val_kid_random" if adversary.prior else "val_kid_midpoints"
+        callbacks: list[Callback] = [
+            *([Judging()] if adversary.weight else []),
+            LearningRateMonitor("step"),
+            ModelCheckpoint(self.out / "checkpoints", "best", monitor=best, enable_version_counter=False),
+            # Of its own: with the option `save_last` Lightning leaves it behind when an epoch is not the best so far.
+            # At the end of each epoch, whether or not validation photographs are looked at then.
+            ModelCheckpoint(
+                self.out / "checkpoints", "last", enable_version_counter=False, save_on_train_epoch_end=True
+            ),
+            Report(self.out, config.report_every),
+        ]
+        if config.trainer.enable_progress_bar is not False:
+            # Drawing the bar at each step costs a small network several per cent of its time.
+            callbacks.append(TQDMProgressBar(refresh_rate=20))
+        if config.ema_decay:
+            callbacks.append(WeightAveraging(avg_fn=averaging(config.ema_decay), use_buffers=True))
+        if config.early_stopping:
+            callbacks.append(EarlyStopping("val_loss", patience=config.early_stopping))
+        loggers = [runs.csv_logger(self.out), TensorBoardLogger(self.out, name="", version="tensorboard")]
+        return super().instantiate_trainer(
+            callbacks=callbacks, logger=loggers, plugins=[runs.AtomicCheckpointIO()], **kwargs
+        )
+
+    def fit(self) -> None:
+        """Train, from the last checkpoint if the command line says so."""
+        quiet()
+        if self.config.start_from and not self.config.resume:
+            self.model.start_from(pathlib.Path(self.config.start_from))
+        resume = self.out / "checkpoints" / "last.ckpt" if self.config.resume else None
+        self.trainer.fit(self.model, self.datamodule, ckpt_path=resume, weights_only=True)
+
+
+def quiet() -> None:
+    """Keep back warnings and advertisements that ask for nothing; progress and errors come another way."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    # Batches are one slice of an array in memory: worker processes would only add copies.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # The table of layers counts 4 bytes a weight under bf16, which is what they take: they are kept in float32.
+    warnings.filterwarnings("ignore", message="Precision bf16-mixed is not supported by the model summary.*")
+    # Which is what resuming means; anything else there was refused above.
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty.*")
+    # Lightning's own use of a deprecated torch call.
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*", category=FutureWarning)
+
+
+def train(args: t.Sequence[str]) -> RecipeCLI:
+    """Run one recipe; returns the command line object with trainer, model and data.
+
+    Raises
+    ------
+    ValueError
+        A value of the recipe can't be used, or the run's folder is in the wrong state.
+    SystemExit
+        The recipe has an unknown key or a value of the wrong type (message on standard error).
+    """
+    torch.set_float32_matmul_precision("high")
+    cli = RecipeCLI(args)
+    cli.fit()
+    return cli
