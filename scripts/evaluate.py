@@ -70,8 +70,8 @@ def main() -> int:
 
 def control(photographs: Photographs, training: Photographs, judge: Judge, limit: int) -> None:
     """Print the controls' tables, and which scores miss which fault."""
-    sets, pairs = protocol.control(photographs, training, judge, limit, bar)
-    print(tables.sets("photographs, spoilt", sets), tables.reconstructions("in pairs", pairs), sep="\n\n", end="\n\n")
+    sets, pairs = (_plain(scores) for scores in protocol.control(photographs, training, judge, limit, bar))
+    print(tables.sets("photographs, spoilt", sets), tables.pairs("in pairs", pairs), sep="\n\n", end="\n\n")
     blind = tables.blind(sets)
     missed = "; ".join(f"{name} by {', '.join(scores)}" for name, scores in blind.items())
     print(f"Not ranked below photographs: {missed or 'none'}.")
@@ -93,28 +93,29 @@ def score(bundle: Bundle, photographs: Photographs, training: Photographs, judge
         between={name: _between(getattr(latents, name)) for name in ("lerp", "slerp")},
     )
     scores = protocol.evaluate(model, photographs, training, judge, args.limit, bar)
-    print(tables.reconstructions(args.split, scores.reconstructions), end="\n\n")
-    if scores.sets:
-        print(tables.sets(f"against the {args.split} split", scores.sets), end="\n\n")
-        print(tables.paths(scores.paths), end="\n\n")
-    else:
-        fewest = protocol.FEWEST
-        print(f"Random cars and midpoints need {fewest} photographs of split {args.split!r} and of 'train' each.\n")
     report = {
         "bundle": bundle.manifest.version,
         "split": args.split,
         "features": args.features,
         "seed": protocol.SEED,
-        "reconstructions": {name: dataclasses.asdict(its) for name, its in scores.reconstructions.items()},
-        "sets": {name: dataclasses.asdict(its) for name, its in scores.sets.items()},
-        "paths": {name: dataclasses.asdict(its) for name, its in scores.paths.items()},
+        "reconstructions": _plain(scores.reconstructions),
+        "sets": _plain(scores.sets),
+        "paths": _plain(scores.paths),
     }
+    print(tables.report(report), end="\n\n")
+    if not scores.sets:
+        fewest = protocol.FEWEST
+        print(f"Random cars and midpoints need {fewest} photographs of split {args.split!r} and of 'train' each.\n")
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     picture = args.out.with_suffix(".png")
     pixels = (scores.sheet.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
     Image.fromarray(pixels).save(picture)
     print(f"{args.out} and {picture}")
+
+
+def _plain(scores: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return {name: dataclasses.asdict(its) for name, its in scores.items()}
 
 
 def _between(interpolate: t.Callable[..., t.Any]) -> t.Callable[[Tensor, Tensor, float], Tensor]:
