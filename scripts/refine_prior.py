@@ -18,7 +18,7 @@ from model.training.optimizers import OptimizerConfig
 from model.training.refinement import Refinement
 from model.vae.networks import Decoder
 
-#: Codes a step of the flow's own loss.
+#: Codes per step of the flow's own loss.
 BATCH = 256
 
 

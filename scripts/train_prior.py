@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=160, help="(%(default)s)")
     parser.add_argument("--width", type=int, default=512, help="units of the flow's layers (%(default)s)")
     parser.add_argument("--depth", type=int, default=4, help="its residual blocks (%(default)s)")
-    parser.add_argument("--batch", type=int, default=512, help="codes a step (%(default)s)")
+    parser.add_argument("--batch", type=int, default=512, help="codes per step (%(default)s)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="at its highest (%(default)s)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in OUT")
     args = parser.parse_args()

@@ -36,9 +36,9 @@ class ImageData(L.LightningDataModule):
     Parameters
     ----------
     folder
-        See `open_split`.
+        Prepared data, or the four MNIST files (`open_split`).
     batch_size
-        Images a process and step.
+        Images per process and step.
     flip
         Mirror half of the training images, chosen anew each step.
     balance

@@ -224,7 +224,7 @@ def _write(
     left_out: dict[str, list[str]] = collections.defaultdict(list)
     digests: set[str] = set()
     kept: list[tuple[str, str]] = []
-    # Hashes in the order of arrival, for one vectorised comparison an image.
+    # Hashes in the order of arrival, for one vectorised comparison per image.
     hashes = np.zeros(len(sources), np.uint64)
     spool = _room_for(work / "spool.npy", (max(1, len(sources)), settings.size, settings.size, 3))
     for source in progress(sorted(sources, key=lambda s: (SPLIT_ORDER.get(s.split or "", 0), s.name))):

@@ -63,7 +63,7 @@ class SetScores:
     kid
         Kernel distance times 1,000.
     frechet, precision, recall, density, coverage
-        See `distances` and `neighbours`.
+        Fréchet distance (`distances`), and who is among whose nearest (`neighbours`).
     ms_ssim
         Mean of random pairs, lower if they vary more; None for pictures too small for it.
     """

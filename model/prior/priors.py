@@ -71,7 +71,7 @@ def fit_gaussian_mixture(
 ) -> GaussianMixture:
     """Fit the mixture to codes ``(N, D)`` by expectation maximisation on their principal axes.
 
-    Left to itself it takes 160 axes and 24 components, or as many as there are codes for: three an axis and component.
+    Left to itself it takes 160 axes and 24 components, or as many as there are codes for: three per axis and component.
 
     Raises
     ------

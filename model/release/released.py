@@ -108,7 +108,7 @@ def network_config(values: dict[str, t.Any]) -> NetworkConfig:
 
 
 def save(release: Release, path: pathlib.Path) -> None:
-    """Write half-precision weights; single numbers a channel (batch norm) keep full precision.
+    """Write half-precision weights; single numbers per channel (batch norm) keep full precision.
 
     Raises
     ------

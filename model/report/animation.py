@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ..data import files
 from . import figures
 
-#: Frames of an animation at most, frames a second, seconds that the last one stays.
+#: Frames of an animation at most, frames per second, seconds that the last one stays.
 MOST, RATE, REST = 120, 8, 2
 
 #: Height in pixels of the line that names the epoch.

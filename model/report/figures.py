@@ -51,9 +51,9 @@ def curves(history: History) -> Figure:
     """Loss, reconstruction, KL divergence and PSNR of training and validation: raw thin, smoothed over them."""
     drawn = figure(1100, 680)
     panels = (
-        ("Loss: reconstruction + beta · KL", "nats an image", "loss"),
-        ("Reconstruction", "nats an image", "reconstruction"),
-        ("KL divergence from N(0, I)", "nats an image", "kl"),
+        ("Loss: reconstruction + beta · KL", "nats per image", "loss"),
+        ("Reconstruction", "nats per image", "reconstruction"),
+        ("KL divergence from N(0, I)", "nats per image", "kl"),
         ("Peak signal-to-noise ratio", "PSNR, dB", "psnr"),
     )
     for axes, (title, unit, name) in zip(drawn.subplots(2, 2).flat, panels, strict=True):
@@ -89,7 +89,7 @@ def _limit(axes: Axes, series: list[Array]) -> None:
 def learning_rate(history: History) -> Figure:
     """Learning rate over epochs."""
     drawn = figure(1100, 260)
-    axes = plain(drawn.subplots(), "Learning rate", "epochs", "a step")
+    axes = plain(drawn.subplots(), "Learning rate", "epochs", "per step")
     epochs, values = history.series(*history.columns("lr-"))
     axes.plot(epochs, values, color=TRAINING, linewidth=1.8, marker="." if len(values) < 30 else "")
     axes.set_ylim(0, max(values, default=1) * 1.08)
@@ -99,7 +99,7 @@ def learning_rate(history: History) -> Figure:
 
 @dataclasses.dataclass(frozen=True)
 class Labels:
-    """Words around a mosaic: one a row, one above each column, and one below any tile (``{(row, column): text}``)."""
+    """Words around a mosaic: one per row, one above each column, and one below any tile (``{(row, column): text}``)."""
 
     rows: t.Sequence[str] = ()
     columns: t.Sequence[str] = ()

@@ -108,9 +108,9 @@ def _numbers(summary: dict[str, t.Any]) -> str:
         ("epochs", summary["epochs"], f"best: {summary['best_epoch']}"),
         ("training images", summary["training_images"], f"{summary['validation_images']} to validate"),
         ("parameters", summary["parameters"], ""),
-        ("training loss", last.get("loss"), "nats an image"),
-        ("validation loss", last.get("val_loss"), "nats an image"),
-        ("validation KL", last.get("val_kl"), "nats an image"),
+        ("training loss", last.get("loss"), "nats per image"),
+        ("validation loss", last.get("val_loss"), "nats per image"),
+        ("validation KL", last.get("val_kl"), "nats per image"),
         ("validation PSNR", last.get("val_psnr"), "dB"),
     ]
     if scores:

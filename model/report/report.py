@@ -25,7 +25,7 @@ from ..vae.networks import Decoder, Encoder, NetworkConfig
 from . import animation, figures, page
 from .history import History
 
-#: Reports and animation frames a run, at most, where the recipe does not say.
+#: At most so many reports and animation frames per run, where the recipe does not say.
 REPORTS, FRAMES = 10, 60
 
 #: Images of a strip, random images, pairs to interpolate between, and shares of the way from one to the other.
@@ -38,7 +38,7 @@ CODES, PRIOR_CODES, SCORED = 2000, 4000, 500
 #: Side of the decoded grid of a 2-D latent, in tiles.
 GRID = 20
 
-#: Images a pass through the networks.
+#: Images per pass through the networks.
 BATCH = 64
 
 
@@ -148,7 +148,7 @@ def summarise(trainer: L.Trainer, history: History) -> dict[str, t.Any]:
         "training_images": len(images.train),
         "validation_images": len(images.val),
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
-        "units": {"loss": "nats an image", "reconstruction": "nats an image", "kl": "nats an image", "psnr": "dB"},
+        "units": {"loss": "nats per image", "reconstruction": "nats per image", "kl": "nats per image", "psnr": "dB"},
         "last": {name: values[-1] for name, values in columns.items()},
         "best_epoch": 1 + int(np.argmin(validation)) if validation else None,
         "recipe": {**module.hparams, "data": {k: v for k, v in images.hparams.items() if not k.startswith("_")}},

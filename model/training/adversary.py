@@ -88,7 +88,7 @@ class Adversary(nn.Module):
     Parameters
     ----------
     config
-        See `AdversaryConfig`.
+        Weights of the terms, and which pictures they are of.
     size
         Side of the decoder's pictures in pixels. Above `SIDE` a second discriminator looks at pieces of them.
     """

@@ -48,7 +48,7 @@ class RecipeCLI(LightningCLI):
         parser.add_argument("--out", type=str, default=None, help="the run's folder, if not runs/NAME")
         parser.add_argument("--start_from", type=str, default=None, help="weights to begin with: .safetensors or .ckpt")
         parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
-        parser.add_argument("--ema_decay", type=float, default=0.0, help="decay a step of averaged weights; 0: none")
+        parser.add_argument("--ema_decay", type=float, default=0.0, help="decay per step of averaged weights; 0: none")
         parser.add_argument("--early_stopping", type=int, default=0, help="epochs without a better val_loss; 0: never")
         parser.add_argument("--report_every", type=int, default=0, help="epochs between reports; 0: a tenth of the run")
         parser.add_argument("--smoke", action="store_true", help="try the recipe on a few drawn images; exports, too")

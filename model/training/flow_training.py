@@ -138,7 +138,7 @@ def fit(
 ) -> None:
     """Train on codes ``(N, D)`` in bf16 with averaged weights; leaves a log an attempt and a checkpoint in `out`.
 
-    ``decay`` is how much of the average is kept a step.
+    ``decay`` is how much of the average is kept per step.
     """
     trainers.quiet()
     trainer = L.Trainer(

@@ -1,8 +1,8 @@
-"""Refinement of a flow: a critic looks at the cars that it draws, and the flow learns what the critic misses in them.
+"""Refinement of a flow: a critic looks at the cars that it draws, and the flow learns from its gradient.
 
-Codes alone don't tell a flow which of its errors one sees. Here its samples are decoded, a critic learns to tell these
-pictures from decoded codes, and the flow follows the critic's gradient back through the decoder (Goodfellow et al.
-2014), which stays as it is. Its own loss on codes goes on beside that, so that it doesn't end with a few good cars.
+The loss on codes does not say which errors are visible. So the samples are decoded, a critic learns to distinguish
+these pictures from decoded codes, and the flow follows the critic's gradient back through the decoder (Goodfellow et
+al. 2014), whose weights are frozen. The loss on codes continues, so that it does not end with a few good cars.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from .optimizers import OptimizerConfig
 #: The critic looks at pictures of at most this side in pixels.
 SIDE = 64
 
-#: Samples, and as many codes, that the critic sees a step.
+#: Samples, and as many codes, that the critic sees per step.
 SEEN = 32
 
 #: Steps for which the critic learns alone, and over which the flow's learning rate then rises.
@@ -91,21 +91,21 @@ class Refinement(FlowTraining):
         noise = torch.randn(len(real), self.flow.noise_dim, generator=generator).to(codes.device)
         drawn = self.pictures(self.flow(noise).float())
 
-        found, missed = (self.critic(self.varied(each, generator)) for each in (real, drawn.detach()))
-        loss = F.softplus(-found).mean() + F.softplus(missed).mean()
+        real_scores, drawn_scores = (self.critic(self.varied(each, generator)) for each in (real, drawn.detach()))
+        loss = F.softplus(-real_scores).mean() + F.softplus(drawn_scores).mean()
         if batch_index % PENALTY_EVERY == 0:
             loss = loss + PENALTY_EVERY * PENALTY / 2 * self.steepness(self.varied(real, generator))
         self.descend(critics, loss)
 
         error = self.velocity_error(codes, generator)
-        misses = F.softplus(-self.critic(self.varied(drawn, generator))).mean()
-        self.descend(optimizer, misses + error, clip=5.0)
+        generator_loss = F.softplus(-self.critic(self.varied(drawn, generator))).mean()
+        self.descend(optimizer, generator_loss + error, clip=5.0)
         t.cast(t.Any, self.lr_schedulers()).step()
         self.log_dict(
             {
                 "loss": error,
-                "misses": misses,
-                "told_apart": ((found > 0).float().mean() + (missed < 0).float().mean()) / 2,
+                "generator_loss": generator_loss,
+                "discriminator_accuracy": ((real_scores > 0).float().mean() + (drawn_scores < 0).float().mean()) / 2,
             },
             prog_bar=True,
             on_step=False,

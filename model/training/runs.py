@@ -1,4 +1,4 @@
-"""A run's folder: one run each, a log an attempt, checkpoints that are whole."""
+"""A run's folder: one run each, one log per attempt, checkpoints that are whole."""
 
 import pathlib
 import typing as t
@@ -24,7 +24,7 @@ def check(out: pathlib.Path, last: pathlib.Path, resume: bool) -> None:
 
 
 def csv_logger(out: pathlib.Path) -> CSVLogger:
-    """A file an attempt: the logger starts its file anew, and resuming must not lose the history."""
+    """One file per attempt: the logger starts its file anew, and resuming must not lose the history."""
     return CSVLogger(out, name="", version=f"csv_{len(list(out.glob('csv_*'))) + 1}")
 
 

@@ -30,7 +30,7 @@ def quiet() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     # Batches are one slice of an array in memory: worker processes would only add copies.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    # The table of layers counts 4 bytes a weight under bf16, which is what they take: they are kept in float32.
+    # The table of layers counts 4 bytes per weight under bf16, which is what they take: they are kept in float32.
     warnings.filterwarnings("ignore", message="Precision bf16-mixed is not supported by the model summary.*")
     # Which is what resuming means; anything else there was refused above.
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty.*")

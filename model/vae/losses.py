@@ -71,7 +71,7 @@ def reconstruction_nats(images: Tensor, targets: Tensor, kind: Reconstruction) -
     images, targets : Tensor
         ``(N, C, H, W)`` in [0, 1].
     kind : {"sigma", "mse", "bce"}
-        See `LossConfig`; ``mse`` leaves out its constant.
+        Gaussian of the best common deviation, Gaussian of a fixed one without its constant, or Bernoulli.
     """
     pixels = targets[0].numel()
     if kind == "bce":

@@ -1,4 +1,4 @@
-"""Encoder and decoder, built from one configuration: no class a recipe."""
+"""Encoder and decoder, built from one configuration: no class per recipe."""
 
 import dataclasses
 import itertools
@@ -146,7 +146,7 @@ class NetworkConfig:
 
     @property
     def latent_dim(self) -> int:
-        """Latent numbers an image, the aspect ratio included."""
+        """Latent numbers per image, the aspect ratio included."""
         if self.linear or self.head != "grid":
             return self.latents
         return self.latents * self.grid_size * self.grid_size

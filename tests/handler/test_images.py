@@ -100,7 +100,7 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
 
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_thirty_two_bits_are_refused(mode: str) -> None:
-    with pytest.raises(Problem, match="32 bits a pixel") as failure:
+    with pytest.raises(Problem, match="32 bits per pixel") as failure:
         images.read(encoded(Image.new(mode, (20, 20)), "TIFF"), 32, 3, "image")
     assert failure.value.status == 422
 
