@@ -31,7 +31,6 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     parser.add_argument("--flow", type=pathlib.Path, metavar="CHECKPOINT", help="draw from this flow in place of them")
     parser.add_argument("--wide-axes", type=int, help="axes on which the flow keeps all of its noise (160)")
     parser.add_argument("--texture", type=float, help="share of the noise that its other axes keep, 0 to 1 (0.3)")
-    parser.add_argument("--sharpen", type=float, help="unsharp mask inside the decoder (the recipe's network.sharpen)")
     parser.add_argument("--directions", nargs="+", metavar="NAME", help="names of the first principal directions")
     parser.add_argument("--release", type=pathlib.Path, help="write the released weights to this file, too")
     args = parser.parse_args(arguments)
@@ -42,9 +41,9 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
         codes = None
         if args.weights.suffix == ".ckpt":
             names = args.directions or ()
-            model, codes = assembly.from_checkpoint(args.weights, say, args.data, args.sharpen, names)
+            model, codes = assembly.from_checkpoint(args.weights, say, args.data, names)
         else:
-            for name in ("data", "sharpen", "directions"):
+            for name in ("data", "directions"):
                 if getattr(args, name) is not None:
                     raise ValueError(f"--{name}: for a training checkpoint only; {args.weights} has its own")
             model = released.load(args.weights)

@@ -10,7 +10,6 @@ import typing as t
 from ..data import prepared
 from ..prior import priors
 from ..vae import codes as vae_codes
-from ..vae.networks import Decoder
 from . import released
 from .released import Release
 
@@ -53,7 +52,6 @@ def from_checkpoint(
     path: pathlib.Path,
     progress: Progress,
     folder: pathlib.Path | None = None,
-    sharpen: float | None = None,
     directions: t.Sequence[str] = (),
 ) -> tuple[Release, priors.Array]:
     """Networks of a training checkpoint with the facts that the manifest repeats, and codes of the training images.
@@ -66,8 +64,6 @@ def from_checkpoint(
         Hears what takes a while.
     folder
         The prepared data, if it is no longer where training had it.
-    sharpen
-        Strength of the unsharp mask in the decoder, in place of the recipe's.
     directions
         Names of the principal directions, in order.
 
@@ -82,10 +78,6 @@ def from_checkpoint(
         The file is no checkpoint, or its data isn't there.
     """
     network, encoder, decoder, training = released.load_checkpoint(path)
-    if sharpen is not None:
-        network = dataclasses.replace(network, sharpen=sharpen)
-        weights, decoder = decoder.state_dict(), Decoder(network).eval()
-        decoder.load_state_dict(weights)
     folder = folder or pathlib.Path(training["data"].get("folder", ""))
     progress(f"encoding the training images of {folder}")
     images = prepared.open_split(folder, "train")

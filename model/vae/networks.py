@@ -58,8 +58,6 @@ class NetworkConfig:
         Of the leaky ReLU below zero.
     centred
         Move pixels from [0, 1] to [-1, 1] before the first layer.
-    sharpen
-        Strength of an unsharp mask on the decoder's output; 0 for none. Meant for export, after training.
     halved
         The encoder sees the picture at half its size: one that was trained at 128 px then serves a decoder of 256.
     aspect
@@ -80,7 +78,6 @@ class NetworkConfig:
     output: t.Literal["sigmoid", "tanh"] = "sigmoid"
     slope: float = 0.1
     centred: bool = True
-    sharpen: float = 0.0
     halved: bool = False
     aspect: bool = False
 
@@ -88,8 +85,6 @@ class NetworkConfig:
         for name in ("image_size", "channels", "latents"):
             if getattr(self, name) < 1:
                 raise ValueError(f"network.{name}: {getattr(self, name)} is not at least 1")
-        if not 0 <= self.sharpen <= 2:
-            raise ValueError(f"network.sharpen: {self.sharpen} is not within 0 and 2")
         for name, values in (("widths", self.widths), ("decoder_widths", self.outward)):
             if not values or min(values) < 1:
                 raise ValueError(f"network.{name}: {values} must be numbers of channels of at least 1")
@@ -114,15 +109,13 @@ class NetworkConfig:
 
     def extends(self, other: t.Self) -> bool:
         """Whether weights of another network fit this one, which may have one more doubling in its decoder."""
-        # The mask has no weights and belongs to export.
-        grown = dataclasses.replace(other, sharpen=self.sharpen)
         if self.halved and not other.halved and self.outward[:-1] == other.outward:
             blocks = (*other.decoder_blocks, *self.decoder_blocks[-1:]) if other.decoder_blocks else ()
             size = 2 * other.image_size
-            grown = dataclasses.replace(
-                grown, image_size=size, halved=True, decoder_widths=self.outward, decoder_blocks=blocks
+            other = dataclasses.replace(
+                other, image_size=size, halved=True, decoder_widths=self.outward, decoder_blocks=blocks
             )
-        return grown == self
+        return other == self
 
     @property
     def outward(self) -> tuple[int, ...]:
@@ -239,14 +232,10 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Latents ``(N, D)`` to images ``(N, C, S, S)`` in [0, 1]."""
 
-    blur: Tensor
-
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.aspect, self.tanh, self.sharpen = config.aspect, config.output == "tanh", config.sharpen
+        self.aspect, self.tanh = config.aspect, config.output == "tanh"
         self.image = (config.channels, config.image_size, config.image_size)
-        if config.sharpen:
-            self.register_buffer("blur", _blur(config.image_size), persistent=False)
         grid = config.head == "grid" and not config.linear
         self.grid = (config.latents, config.grid_size, config.grid_size) if grid else (config.latents,)
         self.body = nn.Sequential(*(self._linear(config) if config.linear else self._convolutional(config)))
@@ -293,11 +282,7 @@ class Decoder(nn.Module):
         if self.aspect:
             latent = torch.cat((z[:, :-1], torch.zeros_like(z[:, -1:])), 1)
         values = self.body(latent.reshape(-1, *self.grid)).float().reshape(-1, *self.image)
-        images = torch.tanh(values) / 2 + 0.5 if self.tanh else torch.sigmoid(values)
-        if self.sharpen:
-            blurred = self.blur @ images @ self.blur.T
-            images = (images + self.sharpen * (images - blurred)).clamp(0, 1)
-        return images
+        return torch.tanh(values) / 2 + 0.5 if self.tanh else torch.sigmoid(values)
 
     def forward(self, z: Tensor) -> Tensor:
         images = self.stretched(z)
@@ -308,18 +293,6 @@ def channels_last(module: Module) -> Module:
     """The module with its convolutions in the layout that is fastest on CPUs."""
     # Not in torch's annotations of `to`.
     return t.cast(Module, module.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
-
-
-def _blur(size: int) -> Tensor:
-    """Average a side's pixels with their neighbours, weights 1 4 6 4 1, edges repeated: a matrix ``(size, size)``.
-
-    A product with it from both sides is a blur that ONNX's exporter takes; it loses the shapes behind a padding.
-    """
-    matrix = torch.zeros(size, size)
-    for offset, weight in zip(range(-2, 3), (1, 4, 6, 4, 1), strict=True):
-        neighbour = (torch.arange(size) + offset).clamp(0, size - 1)
-        matrix[torch.arange(size), neighbour] += weight / 16
-    return matrix
 
 
 def _transposed(inputs: int, outputs: int, *, bias: bool = True) -> nn.ConvTranspose2d:

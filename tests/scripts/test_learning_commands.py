@@ -161,7 +161,7 @@ def test_a_run_that_is_there_is_left_alone(
         ("export.py {weights} {new} --mixture-axes 8", "--mixture-axes: 8 needs --prior mixture"),
         ("export.py {weights} {new} --flow {flow} --components 8", "--components: 8 says nothing about the flow"),
         ("export.py {weights} {new} --prior mixture", "--prior mixture"),
-        ("export.py {weights} {new} --sharpen 0.3", "--sharpen: for a training checkpoint only"),
+        ("export.py {weights} {new} --directions colour", "--directions: for a training checkpoint only"),
         ("export.py {weights} {new} --flow {flow} --wide-axes 9999", "wide axes: 9999"),
         ("export.py {weights} {new} --flow {flow} --texture 2", "texture: 2.0"),
         ("export.py {weights} {new} --flow {recipe}", "carvae.yaml: not a checkpoint of a flow"),

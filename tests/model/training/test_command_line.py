@@ -140,7 +140,6 @@ def test_training_starts_from_released_weights(recipe: pathlib.Path, tmp_path: p
     module = VAE(network, LossConfig(), OptimizerConfig())
     module.start_from(start)
     assert torch.equal(next(module.encoder.parameters()), next(encoder.parameters()))
-    VAE(dataclasses.replace(network, sharpen=0.5), LossConfig(), OptimizerConfig()).start_from(start)
     other = VAE(dataclasses.replace(network, slope=0.3), LossConfig(), OptimizerConfig())
     with pytest.raises(ValueError, match="another network"):
         other.start_from(start)
