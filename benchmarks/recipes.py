@@ -110,7 +110,7 @@ def write(rows: list[dict[str, t.Any]]) -> None:
     rows = [row for row in kept if tuple(row[name] for name in key) not in fresh] + rows
     columns = list(dict.fromkeys(name for row in rows for name in row))
     with files.whole(RESULTS) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     print(f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}", sep="\n")

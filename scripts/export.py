@@ -32,7 +32,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     parser.add_argument("--wide-axes", type=int, help="axes on which the flow keeps all of its noise (160)")
     parser.add_argument("--texture", type=float, help="share of the noise that its other axes keep, 0 to 1 (0.3)")
     parser.add_argument("--sharpen", type=float, help="unsharp mask inside the decoder (the recipe's network.sharpen)")
-    parser.add_argument("--directions", nargs="+", metavar="NAME", help="names of the principal directions, in order")
+    parser.add_argument("--directions", nargs="+", metavar="NAME", help="names of the first principal directions")
     parser.add_argument("--release", type=pathlib.Path, help="write the released weights to this file, too")
     args = parser.parse_args(arguments)
     try:

@@ -111,7 +111,8 @@ def fit_gaussian_mixture(
 def principal_directions(codes: Array, count: int = 8, names: t.Sequence[str] = ()) -> list[dict[str, t.Any]]:
     """The ``count`` directions of largest variance: unit vectors with the codes' mean and deviation along them.
 
-    ``names`` say what the first of them visibly do, for a person to find out.
+    ``names`` say what the first of them visibly do, for a person to find out. Given names, only the named ones are
+    returned: the others change little that one sees.
 
     Raises
     ------
@@ -122,7 +123,7 @@ def principal_directions(codes: Array, count: int = 8, names: t.Sequence[str] = 
 
     if len(names) > count:
         raise ValueError(f"{len(names)} names for {count} directions: {', '.join(names)}")
-    named = [*names, *(f"direction {number}" for number in range(len(names) + 1, count + 1))]
+    named = list(names) or [f"direction {number}" for number in range(1, count + 1)]
 
     pca = PCA(min(count, *codes.shape), random_state=0).fit(codes)
     return [

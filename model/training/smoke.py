@@ -32,3 +32,4 @@ def shrink(config: t.Any, runs: pathlib.Path) -> None:
     trainer = config.trainer
     trainer.accelerator, trainer.devices, trainer.strategy, trainer.num_nodes = "cpu", 1, "auto", 1
     trainer.max_epochs, trainer.log_every_n_steps, trainer.limit_train_batches = EPOCHS, 1, None
+    trainer.check_val_every_n_epoch = 1

@@ -47,8 +47,10 @@ def test_directions_tell_where_the_middle_of_the_codes_lies() -> None:
         assert along.std(ddof=1) == pytest.approx(direction["sd"], rel=1e-3)
 
 
-def test_named_directions_come_first_and_too_many_names_are_refused() -> None:
+def test_only_named_directions_are_kept_and_too_many_names_are_refused() -> None:
     names = [direction["name"] for direction in priors.principal_directions(two_clouds(), 3, ["turn", "colour"])]
-    assert names == ["turn", "colour", "direction 3"]
+    assert names == ["turn", "colour"]
+    unnamed = [direction["name"] for direction in priors.principal_directions(two_clouds(), 2)]
+    assert unnamed == ["direction 1", "direction 2"]
     with pytest.raises(ValueError, match="3 names for 2 directions: turn, colour, height"):
         priors.principal_directions(two_clouds(), 2, ["turn", "colour", "height"])
