@@ -1,6 +1,8 @@
 # make run    the page and the API on http://127.0.0.1:8000 (PORT=, BUNDLE=)
 # make test   every test, and make check: ruff and mypy, for the page ESLint and TypeScript
+# make unit   the tests that take under a minute; pytest -m browser, packaged, reliability or slow are the others
 # make evaluate DATA=   the README's tables, from your photographs
+# make reproduce DATA=  the released weights, from photographs (OUT=); stopped, it goes on where it was
 # make deploy everything on AWS (STAGE=, ENGINE=, BUNDLE=, PARAMS=); make package builds its function alone
 # make fuzz, make load, make faults, make audit   see docs/reliability.md
 # make lock   pins and hashes of what the function is made of, after a change of handler/requirements*.txt
@@ -13,6 +15,7 @@ STAGE ?=
 ENGINE ?= torchscript
 RUNTIME ?= 3.13
 BUNDLE ?= build/bundle
+OUT ?= runs/reproduced
 BIN := .venv/bin
 WEIGHTS := model/pretrained/carvae.safetensors
 
@@ -21,13 +24,17 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --genera
   --custom-compile-command 'make lock' --no-emit-package flatbuffers --no-emit-package protobuf \
   - --output-file
 
-.PHONY: run test check evaluate bench bench-check fuzz load faults audit lock package deploy remove stage-is-given clean
+.PHONY: run test unit check evaluate reproduce bench bench-check fuzz load faults audit lock package deploy remove \
+  stage-is-given clean
 
 run: .venv/run.stamp $(BUNDLE)/manifest.json
 	@exec $(BIN)/python scripts/serve.py --bundle $(BUNDLE) --port $(PORT)
 
 test: .venv/dev.stamp check
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+unit: .venv/dev.stamp
+	$(BIN)/python -m pytest -m unit --numprocesses 2 --dist loadfile
 
 check: .venv/dev.stamp node_modules/installed-lock
 	$(BIN)/ruff check .
@@ -56,6 +63,10 @@ evaluate: .venv/dev.stamp $(BUNDLE)/manifest.json
 	@test -n "$(DATA)" || { echo "make: which photographs? DATA=folder, with a splits.csv" >&2; exit 1; }
 	@$(BIN)/python scripts/evaluate.py --bundle $(BUNDLE) --data "$(DATA)" --split test
 
+reproduce: .venv/dev.stamp
+	@test -n "$(DATA)" || { echo "make: which photographs? DATA=folder, with a splits.csv" >&2; exit 1; }
+	@$(BIN)/python scripts/reproduce.py "$(DATA)" "$(OUT)"
+
 # Anew after a change of what the function requires. PyTorch is left out: its CPU builds are on an index of their own.
 lock: .venv/run.stamp
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
@@ -77,7 +88,7 @@ stage-is-given:
 	@test -n "$(STAGE)" || { echo "make: which stage? STAGE=dev, for example" >&2; exit 1; }
 
 # Only the default bundle is made here; another one is its maker's.
-build/bundle/manifest.json: $(WEIGHTS) $(wildcard model/*.py) | .venv/run.stamp
+build/bundle/manifest.json: $(WEIGHTS) $(wildcard model/*.py model/*/*.py) | .venv/run.stamp
 	@echo "building the model bundle from $(WEIGHTS)"
 	@$(BIN)/python scripts/export.py $(WEIGHTS) build/bundle
 

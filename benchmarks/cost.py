@@ -48,17 +48,17 @@ def measure(bundle: pathlib.Path, quick: bool) -> Sequence[Figure]:
             for engine, function in built.items():
                 for size, each in bundles.items():
                     with Asked(function, client, each) as asked:
-                        _note(times, engine, "cold start", size, asked.cold_s)
-                        _note(times, engine, "/reconstruct", size, asked.reconstruct_ms(repeats))
+                        note(times, engine, "cold start", size, asked.cold_s)
+                        note(times, engine, "/reconstruct", size, asked.reconstruct_ms(repeats))
                 with Asked(function, client, bundle) as asked:
-                    _note(times, engine, "released, cold start", 1, asked.cold_s)
-                    _note(times, engine, "released, /reconstruct", 1, asked.reconstruct_ms(repeats))
+                    note(times, engine, "released, cold start", 1, asked.cold_s)
+                    note(times, engine, "released, /reconstruct", 1, asked.reconstruct_ms(repeats))
                     for count in counts:
-                        _note(times, engine, "/random", count, asked.random_ms(count, max(2, repeats // count)))
-    return _figures(times)
+                        note(times, engine, "/random", count, asked.random_ms(count, max(2, repeats // count)))
+    return figures_of(times)
 
 
-def _note(times: Times, engine: str, what: str, size: int, value: float) -> None:
+def note(times: Times, engine: str, what: str, size: int, value: float) -> None:
     times.setdefault((ENGINES[engine], what, size), []).append(value)
 
 
@@ -99,20 +99,21 @@ def random_bundle(size: int, folder: pathlib.Path) -> pathlib.Path:
     """A bundle of the released network's shape for pictures of `size` pixels, its weights random."""
     import torch
 
-    from model import export, priors, release
-    from model.networks import Decoder, Encoder
+    from model.prior import priors
+    from model.release import export, released
+    from model.vae.networks import Decoder, Encoder
 
     torch.manual_seed(size)
-    network = release.load(ROOT / "model" / "pretrained" / "carvae.safetensors").network
+    network = released.load(ROOT / "model" / "pretrained" / "carvae.safetensors").network
     network = dataclasses.replace(network, image_size=size)
     prior = priors.StandardNormal(network.latent_dim)
     facts = {"name": f"random-{size}", "created": "", "recipe": {}, "directions": []}
     parts = Encoder(network).eval(), Decoder(network).eval()
-    export.write_bundle(release.Release(network, *parts, prior, facts), f"random-{size}", "Random weights.\n", folder)
+    export.write_bundle(released.Release(network, *parts, prior, facts), f"random-{size}", "Random weights.\n", folder)
     return folder
 
 
-def _figures(times: Times) -> list[Figure]:
+def figures_of(times: Times) -> list[Figure]:
     rows = []
     for (engine, what, size), values in times.items():
         if what.startswith("released"):

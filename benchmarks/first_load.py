@@ -3,7 +3,7 @@
     make run
     python benchmarks/first_load.py http://127.0.0.1:8000 > benchmarks/first_load.csv
 
-Slow 4G is 1.6 Mbit/s and 150 ms a request. Measured with this machine's processor (1), with one four times as slow
+Slow 4G is 1.6 Mbit/s and 150 ms per request. Measured with this machine's processor (1), with one four times as slow
 (1/4), and with one eight times as fast, the server's, too (8): there the network is slowed down eight times and the
 times are divided by eight, which leaves the network's share, whatever else the machine does. All in ms from the
 navigation's start, medians of the rounds. Several addresses take turns, so that a busy machine treats them alike. A
@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, sync_playwright
 ROUNDS = 5
 CARS = 12
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-DOWN, UP, LATENCY = 1.6e6 / 8, 0.75e6 / 8, 150  # bytes a second, ms
+DOWN, UP, LATENCY = 1.6e6 / 8, 0.75e6 / 8, 150  # bytes per second, ms
 PHONE: dict[str, t.Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 _WATCH = """
 window.seen = {};

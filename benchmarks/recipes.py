@@ -1,10 +1,10 @@
 """Every car recipe at one equal budget on the same photographs, scored by scripts/evaluate.py.
 
-    python benchmarks/recipes.py --data data/red --photographs PHOTOGRAPHS --only red --epochs 12
+    python benchmarks/recipes.py --data data/cars --photographs PHOTOGRAPHS --epochs 12
 
 Each recipe keeps its network, objective and optimizer; batch size and precision are the same for all, so that each
 takes the same steps. The originals draw random cars from N(0, I) as they did, ours from its fitted mixture. Prints a
-table and writes benchmarks/recipes.csv. Stopped, it goes on where it was.
+table and writes benchmarks/recipes.csv. Stopped, it goes on from the last finished epoch.
 """
 
 import argparse
@@ -14,6 +14,10 @@ import pathlib
 import subprocess
 import sys
 import typing as t
+
+import torch
+
+from model.data import files
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = pathlib.Path(__file__).with_suffix(".csv")
@@ -28,10 +32,9 @@ def main() -> int:
     )
     parser.add_argument("--data", type=pathlib.Path, required=True, help="prepared photographs to train on")
     parser.add_argument("--photographs", type=pathlib.Path, required=True, help="the photographs to score on")
-    parser.add_argument("--only", help="score this folder of them alone")
     parser.add_argument("--epochs", type=int, default=12, help="(%(default)s)")
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=RECIPES, help="(all)")
-    parser.add_argument("--samples", type=int, default=2048, help="random cars to score (%(default)s)")
+    parser.add_argument("--split", choices=("val", "test"), default="val", help="(%(default)s)")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build" / "recipes", help="runs (%(default)s)")
     args = parser.parse_args()
     try:
@@ -46,9 +49,8 @@ def main() -> int:
 def measure(name: str, args: argparse.Namespace) -> dict[str, t.Any]:
     """Train, export and score one recipe, each unless it is done already."""
     run = args.out / args.data.name / f"{name}-{args.epochs}"
-    bundle, scores = run / "bundle", run / "evaluation.json"
-    if not (run / "report" / "metrics.json").exists() or not finished(run, args.epochs):
-        resume = ["--resume"] if (run / "checkpoints" / "last.ckpt").exists() else []
+    checkpoint, bundle, scores = run / "checkpoints" / "last.ckpt", run / "bundle", run / f"{args.split}.json"
+    if finished_epochs(checkpoint) < args.epochs:
         command(
             "scripts/train.py",
             f"--recipe={ROOT / 'model' / 'recipes' / name}.yaml",
@@ -58,35 +60,38 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, t.Any]:
             f"--trainer.max_epochs={args.epochs}",
             f"--report_every={args.epochs}",
             "--trainer.precision=bf16-mixed",
-            *resume,
+            *(["--resume"] if checkpoint.exists() else []),
         )
     if not bundle.exists():
         prior = "mixture" if name == OURS else "normal"
-        command("scripts/export.py", str(run / "checkpoints" / "last.ckpt"), str(bundle), f"--prior={prior}")
+        command("scripts/export.py", str(checkpoint), str(bundle), f"--prior={prior}", f"--data={args.data}")
     if not scores.exists():
-        only = [f"--only={args.only}"] if args.only else []
         command(
             "scripts/evaluate.py",
             f"--bundle={bundle}",
             f"--data={args.photographs}",
-            f"--samples={args.samples}",
+            f"--split={args.split}",
             f"--out={scores}",
-            *only,
         )
     report = json.loads(scores.read_text(encoding="utf-8"))
     row: dict[str, t.Any] = {"recipe": name, "data": args.data.name, "epochs": args.epochs, "batch": BATCH}
-    for folder, values in report["reconstruction"].items():
-        row[f"psnr_{folder}"], row[f"sharpness_{folder}"] = round(values["psnr"], 2), round(values["sharpness"], 2)
-    for key in ("sliced_wasserstein", "density", "coverage"):
-        row[key] = round(report["random"][key]["value"], 2)
-        row[f"floor_{key}"] = round(report["real against real"][key]["value"], 2)
+    row["split"] = args.split
+    rebuilt, sets = report["reconstructions"]["all"], report["sets"]
+    row |= {key: round(rebuilt[key]["value"], 3) for key in ("psnr", "psnr_inside", "ssim_inside", "perceptual")}
+    for prefix, kind in (
+        ("reconstructions", "reconstructions"),
+        ("random", "random cars"),
+        ("floor", "real against real"),
+    ):
+        row |= {f"{prefix}_{key}": round(sets[kind][key]["value"], 4) for key in ("recognised", "kid")}
     return row
 
 
-def finished(run: pathlib.Path, epochs: int) -> bool:
-    """Whether the run's last report covers all of its epochs."""
-    report = json.loads((run / "report" / "metrics.json").read_text(encoding="utf-8"))
-    return bool(report["epochs"] >= epochs)
+def finished_epochs(checkpoint: pathlib.Path) -> int:
+    """How many epochs a run has behind it."""
+    if not checkpoint.exists():
+        return 0
+    return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["epoch"]) + 1
 
 
 def command(*arguments: str) -> None:
@@ -96,7 +101,7 @@ def command(*arguments: str) -> None:
 
 def write(rows: list[dict[str, t.Any]]) -> None:
     """Print the rows as a table; in the file they replace the rows of the same recipe, data and budget."""
-    key = ("recipe", "data", "epochs")
+    key = ("recipe", "data", "epochs", "split")
     kept: list[dict[str, t.Any]] = []
     if RESULTS.exists():
         with RESULTS.open(newline="", encoding="utf-8") as file:
@@ -104,12 +109,10 @@ def write(rows: list[dict[str, t.Any]]) -> None:
     fresh = {tuple(str(row[name]) for name in key) for row in rows}
     rows = [row for row in kept if tuple(row[name] for name in key) not in fresh] + rows
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    unfinished = RESULTS.with_suffix(".unfinished")
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
+    with files.whole(RESULTS) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    unfinished.replace(RESULTS)
     print(f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}", sep="\n")
     for row in rows:
         print(f"| {' | '.join(str(row.get(name, '')) for name in columns)} |")

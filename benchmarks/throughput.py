@@ -196,7 +196,7 @@ def draw(measured: Sequence[Figure], path: pathlib.Path) -> None:
     values = {figure.name: figure.value for figure in measured if figure.unit == "/s"}
     eight = {name: values[f"{name}, 8 clients"] for name in SERVERS}
     ours = [name for name in SERVERS if name.startswith("ours")]
-    plots.bars(eight, ours, "/reconstruct over HTTP, two cores, 8 clients", "requests a second", path)
+    plots.bars(eight, ours, "/reconstruct over HTTP, two cores, 8 clients", "requests per second", path)
 
 
 if __name__ == "__main__":

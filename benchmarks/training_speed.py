@@ -25,11 +25,12 @@ import torch
 from lightning import Callback
 from torch.utils.data import DataLoader
 
-from model import data, losses
-from model.losses import Posterior
-from model.module import VAE
-from model.networks import Decoder, Encoder
-from model.training import RecipeCLI
+from model.data import prepared
+from model.training.command_line import RecipeCLI
+from model.training.module import VAE
+from model.vae import losses
+from model.vae.losses import Posterior
+from model.vae.networks import Decoder, Encoder
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -83,7 +84,7 @@ def measure(folder: pathlib.Path, images: int, epochs: int) -> tuple[list[float]
             "--trainer.accelerator=cpu",
         ]
     )
-    stopwatch = Stopwatch(PlainLoop(cli.model, data.open_split(folder / "data", "train")))
+    stopwatch = Stopwatch(PlainLoop(cli.model, prepared.open_split(folder / "data", "train")))
     cli.trainer.callbacks.append(stopwatch)  # type: ignore[attr-defined]
     cli.fit()
     return stopwatch.ours, stopwatch.plain
@@ -95,7 +96,7 @@ def write_random_pictures(folder: pathlib.Path, count: int) -> None:
     rng = np.random.default_rng(0)
     for split, number in (("train", count), ("test", BATCH)):
         pixels = rng.integers(0, 256, (number, 28, 28), np.uint8)
-        for name, values in zip(data.MNIST_FILES[split], (pixels, np.zeros(number, np.uint8)), strict=True):
+        for name, values in zip(prepared.MNIST_FILES[split], (pixels, np.zeros(number, np.uint8)), strict=True):
             header = bytes((0, 0, 8, values.ndim)) + struct.pack(f">{values.ndim}I", *values.shape)
             with gzip.open(folder / f"{name}.gz", "wb", compresslevel=0) as file:
                 file.write(header + values.tobytes())
@@ -104,7 +105,7 @@ def write_random_pictures(folder: pathlib.Path, count: int) -> None:
 class PlainLoop:
     """The same network, objective and optimizer in a loop of a dozen lines."""
 
-    def __init__(self, module: VAE, images: data.Images) -> None:
+    def __init__(self, module: VAE, images: prepared.Images) -> None:
         self.encoder, self.decoder = Encoder(module.network), Decoder(module.network)
         self.loss, self.latents = module.loss, module.network.latent_dim
         parameters = [*self.encoder.parameters(), *self.decoder.parameters()]

@@ -98,7 +98,7 @@ def pack_libraries(files: Files, cache: pathlib.Path) -> tuple[Files, int]:
     index: dict[str, t.Any] = {"packed": {}, "load": LOAD}
     room = 0
     for name in PACKED:
-        packed, pieces = _pack(files.pop(f"torch/lib/{name}"), strip, cache)
+        packed, pieces = pack(files.pop(f"torch/lib/{name}"), strip, cache)
         files[f"libraries/{name}.zst"] = packed
         index["packed"][name] = pieces
         room += sum(unpacked for _, unpacked in pieces)
@@ -112,8 +112,14 @@ def pack_libraries(files: Files, cache: pathlib.Path) -> tuple[Files, int]:
     return files | {"libraries/index.json": path}, room
 
 
-def _pack(library: pathlib.Path, strip: str, cache: pathlib.Path) -> tuple[pathlib.Path, list[tuple[int, int]]]:
-    """Strip and compress one library; returns the file and its pieces' sizes, packed and unpacked."""
+def pack(library: pathlib.Path, strip: str, cache: pathlib.Path) -> tuple[pathlib.Path, list[tuple[int, int]]]:
+    """Strip and compress one library, unless `cache` has it; returns the file and its pieces' sizes, packed and not.
+
+    Raises
+    ------
+    Failure
+        If `strip` can't read it.
+    """
     key = hashlib.sha256(f"{_version(strip)} {PIECE} {LEVEL}".encode() + library.read_bytes()).hexdigest()[:16]
     packed, sizes = cache / f"{library.name}-{key}.zst", cache / f"{library.name}-{key}.json"
     if not sizes.exists():

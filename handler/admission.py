@@ -1,4 +1,4 @@
-"""Who may ask now: at most so many requests at once, at most so many a minute from one client."""
+"""Who may ask now: at most so many requests at once, at most so many per minute from one client."""
 
 import threading
 import time
@@ -58,7 +58,7 @@ class Gate:
 
 
 class Rate:
-    """`limit` requests a minute from one client: a bucket that holds as many and fills evenly."""
+    """`limit` requests per minute from one client: a bucket that holds as many and fills evenly."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -82,7 +82,7 @@ class Rate:
                 self._buckets.popitem(last=False)
         if left < 1:
             wait = str(int((1 - left) * 60 / self._limit) + 1)
-            detail = f"more than {self._limit} requests a minute from one address"
+            detail = f"more than {self._limit} requests per minute from one address"
             raise Problem(429, detail, headers={"Retry-After": wait})
 
 

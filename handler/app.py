@@ -63,7 +63,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 def discover() -> Response:
     """Say what this is and where everything else is."""
     loader = _loader()
-    loader.poke()
+    loader.retry_if_due()
     names = ("health", "openapi.json", "reconstruct", "random", "interpolate", "encode", "decode", "directions")
     return as_json(
         {
@@ -78,7 +78,7 @@ def discover() -> Response:
 def health() -> Response:
     """Tell whether there is a model: 200 when there is, else 503; asking may start another attempt to load it."""
     loader = _loader()
-    loader.poke()
+    loader.retry_if_due()
     state, detail = loader.state, loader.detail
     gate: admission.Gate = current_app.extensions["carvae-gate"]
     if state == "ready" and gate.refused_within(REFUSALS_S):

@@ -3,17 +3,18 @@
 import contextlib
 import dataclasses
 import hashlib
-import http.client
 import json
 import logging
 import math
-import os
 import re
 import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import files, s3
+from . import files, sources
+from .sources import BundleError, Folder, Source
+
+__all__ = ["MANIFEST", "POINTER", "Bundle", "BundleError", "Direction", "Manifest"]
 
 log = logging.getLogger("carvae")
 
@@ -25,84 +26,6 @@ MAX_DIRECTIONS = 64
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-class BundleError(Exception):
-    """The bundle can't be used; the text names the file and the reason, not where: /health shows it."""
-
-
-class Source(t.Protocol):
-    """Named files: the ones of a folder, or the ones under an S3 prefix."""
-
-    def read(self, name: str, limit: int) -> bytes:
-        """Read at most ``limit + 1`` bytes of file `name`; raises `BundleError` where that fails."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Folder:
-    """A bundle on disk."""
-
-    path: Path
-
-    def read(self, name: str, limit: int) -> bytes:
-        """See `Source`."""
-        try:
-            with (self.path / name).open("rb") as file:
-                return file.read(limit + 1)
-        except OSError as error:
-            raise BundleError(f"{name}: {error.strerror} in the bundle's folder") from None
-
-
-class Bucket:
-    """A bundle under ``s3://bucket/prefix/``.
-
-    Parameters
-    ----------
-    bucket, prefix : str
-        Where; the prefix has no slash at its end.
-    """
-
-    def __init__(self, bucket: str, prefix: str) -> None:
-        self.bucket, self.prefix = bucket, prefix
-        try:
-            self._get, self._errors = _small_client()
-        except KeyError:
-            self._get, self._errors = _large_client()
-
-    def read(self, name: str, limit: int) -> bytes:
-        """See `Source`."""
-        key = f"{self.prefix}/{name}".lstrip("/")
-        try:
-            return self._get(self.bucket, key, limit + 1)
-        except self._errors as error:
-            log.warning("s3://%s/%s: %s", self.bucket, key, error)
-            code = getattr(error, "response", {}).get("Error", {}).get("Code")
-            code = code or (str(error) if isinstance(error, s3.Refusal) else type(error).__name__)
-            raise BundleError(f"{name}: S3 answered {code}") from None
-
-
-#: Reads at most so many bytes of a bucket's object, and what that may raise.
-Reader: t.TypeAlias = tuple[t.Callable[[str, str, int], bytes], tuple[type[Exception], ...]]
-
-
-def _small_client() -> Reader:
-    return s3.Client(os.environ).get, (s3.Refusal, http.client.HTTPException, OSError)
-
-
-def _large_client() -> Reader:
-    # Imported here: its import takes longer than Flask's.
-    import boto3
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    errors = (BotoCoreError, ClientError, OSError)
-    # Short and few: a visitor waits for this, and the loader comes back later by itself.
-    config = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2, "mode": "standard"})
-    try:
-        client = boto3.client("s3", config=config)
-    except (*errors, ValueError) as error:
-        raise BundleError(f"no S3 client: {error}") from error
-    return lambda bucket, key, limit: client.get_object(Bucket=bucket, Key=key)["Body"].read(limit), errors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,14 +117,14 @@ class Bundle:
         Its files.
     cache : Path, optional
         Folder where files are kept by their SHA-256; none for a source that is a local disk itself.
-    troubles : list of str
+    warnings : list of str
         What went wrong, though the files could be read in the end.
     """
 
     manifest: Manifest
     source: Source
     cache: Path | None = None
-    troubles: list[str] = dataclasses.field(default_factory=list, compare=False)
+    warnings: list[str] = dataclasses.field(default_factory=list, compare=False)
 
     @classmethod
     def open(cls, address: str, cache: Path) -> t.Self:
@@ -218,11 +141,11 @@ class Bundle:
         bucket, _, prefix = address.removeprefix("s3://").rstrip("/").partition("/")
         versions, _, last = prefix.rpartition("/")
         if last != POINTER:
-            source = Bucket(bucket, prefix)
+            source = sources.bucket(bucket, prefix)
             return cls(Manifest.parse(source.read(MANIFEST, MANIFEST_LIMIT)), source, cache)
-        pointer = Bucket(bucket, versions).read(POINTER, MANIFEST_LIMIT)
+        pointer = sources.bucket(bucket, versions).read(POINTER, MANIFEST_LIMIT)
         version = _version(POINTER, _json_object(POINTER, pointer))
-        source = Bucket(bucket, f"{versions}/{version}")
+        source = sources.bucket(bucket, f"{versions}/{version}")
         manifest = Manifest.parse(source.read(MANIFEST, MANIFEST_LIMIT))
         if manifest.version != version:
             raise BundleError(f"{MANIFEST}: version is {manifest.version!r}, {POINTER} says {version!r}")
@@ -251,10 +174,10 @@ class Bundle:
         if hashlib.sha256(data).hexdigest() != sha256:
             raise BundleError(f"{name}: its SHA-256 is not the one in the manifest")
         if cached and (reason := _keep(cached, data)):
-            trouble = f"the cache can't be written: {reason}; the next start fetches the model again"
-            if trouble not in self.troubles:
-                log.warning("%s", trouble)
-                self.troubles.append(trouble)
+            warning = f"the cache can't be written: {reason}; the next start fetches the model again"
+            if warning not in self.warnings:
+                log.warning("%s", warning)
+                self.warnings.append(warning)
         return data
 
 

@@ -91,16 +91,16 @@ class TorchScript:
             return [function(self._torch.from_numpy(rows[index : index + 1])) for index in range(len(rows))]
 
     def encode(self, images: Array) -> tuple[Array, Array]:
-        """See `Engine`."""
+        """Means and log-variances, ``(N, D)`` each, of images ``(N, C, S, S)`` in [0, 1]."""
         means, log_variances = zip(*self._rows(self._encoder, images), strict=True)
         return self._torch.cat(means).numpy(), self._torch.cat(log_variances).numpy()
 
     def decode(self, latents: Array) -> Array:
-        """See `Engine`."""
+        """Images ``(N, C, S, S)`` in [0, 1] of latents ``(N, D)``."""
         return t.cast(Array, self._torch.cat(self._rows(self._decoder, latents)).numpy())
 
     def prior(self, noise: Array) -> Array:
-        """See `Engine`."""
+        """Latents ``(N, D)`` of standard normal noise ``(N, K)``."""
         return t.cast(Array, self._torch.cat(self._rows(self._prior, noise)).numpy())
 
 
@@ -139,16 +139,16 @@ class OnnxRuntime:
         return [np.concatenate(arrays) for arrays in zip(*results, strict=True)]
 
     def encode(self, images: Array) -> tuple[Array, Array]:
-        """See `Engine`."""
+        """Means and log-variances, ``(N, D)`` each, of images ``(N, C, S, S)`` in [0, 1]."""
         mean, log_variance = self._rows("encoder", images)
         return mean, log_variance
 
     def decode(self, latents: Array) -> Array:
-        """See `Engine`."""
+        """Images ``(N, C, S, S)`` in [0, 1] of latents ``(N, D)``."""
         return self._rows("decoder", latents)[0]
 
     def prior(self, noise: Array) -> Array:
-        """See `Engine`."""
+        """Latents ``(N, D)`` of standard normal noise ``(N, K)``."""
         return self._rows("prior", noise)[0]
 
 

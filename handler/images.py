@@ -175,7 +175,7 @@ def picture(image: Array) -> Image.Image:
 
 
 def grid(pictures: Sequence[Image.Image], columns: int | None = None) -> Image.Image:
-    """Lay equally large pictures out in rows on white, `columns` in a row (default: as square as it gets)."""
+    """Arrange equally large pictures in rows on white, `columns` in a row (default: as square as it gets)."""
     columns = columns or math.ceil(math.sqrt(len(pictures)))
     rows = math.ceil(len(pictures) / columns)
     width, height = pictures[0].width + GAP, pictures[0].height + GAP
@@ -237,7 +237,7 @@ def _check_sides(sides: tuple[int, int], limit: int, field: str) -> None:
     if width * height > limit:
         raise Problem(422, f"the image has {text} pixels; at most {limit} are taken", parameter=field, value=text)
     if min(sides) < MIN_SIDE:
-        raise Problem(422, f"the image has {text} pixels; at least {MIN_SIDE} a side", parameter=field, value=text)
+        raise Problem(422, f"the image has {text} pixels; at least {MIN_SIDE} per side", parameter=field, value=text)
     if max(sides) > MAX_RATIO * min(sides):
         detail = f"the image has {text} pixels; its sides may differ by a factor of {MAX_RATIO} at most"
         raise Problem(422, detail, parameter=field, value=text)
@@ -259,7 +259,7 @@ def _plain(image: Image.Image, channels: int) -> Image.Image:
         # Pillow clips 16-bit values at 255 when it converts them.
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     elif image.mode in ("I", "F"):
-        raise ValueError("32 bits a pixel; expected 8 or 16")
+        raise ValueError("32 bits per pixel; expected 8 or 16")
     if image.has_transparency_data:
         # Through RGBA for greyscale too: LA can't be had from every mode.
         image = image if image.mode == "RGBA" else image.convert("RGBA")

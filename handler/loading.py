@@ -62,7 +62,7 @@ class Loader:
         # A difference of clock readings may be a hair above the whole seconds that were added.
         return max(1, math.ceil(self._retry_at - time.monotonic() - 1e-6))
 
-    def poke(self) -> None:
+    def retry_if_due(self) -> None:
         """Start another attempt if the last one failed and its back-off is over."""
         with self._lock:
             if self.state == "unavailable" and time.monotonic() >= self._retry_at:
@@ -77,7 +77,7 @@ class Loader:
             503 with Retry-After, if there is none.
         """
         if self.model is None:
-            self.poke()
+            self.retry_if_due()
             self.wait(WAIT_S)
         model = self.model
         if model is None:
@@ -96,7 +96,7 @@ class Loader:
             engine = engines.load(self.settings.engine, bundle, self.settings.threads)
             self.model = Model(bundle.manifest, engine, time.perf_counter() - started)
             # A model that works, though not all went well, is told as degraded.
-            self.detail = "; ".join(bundle.troubles) or None
+            self.detail = "; ".join(bundle.warnings) or None
             log.info("model %s %s ready in %.2f s", bundle.manifest.name, bundle.manifest.version, self.model.seconds)
         except BundleError as error:
             self._fail(str(error))

@@ -33,7 +33,7 @@ class JsonLines(logging.Formatter):
         self._ending = ending
 
     def format(self, record: logging.LogRecord) -> str:
-        """See `logging.Formatter`."""
+        """One line of JSON for a record, a traceback inside it; what is JSON already passes as it is."""
         if getattr(record, "is_json", False):
             return record.getMessage() + self._ending
         line = {"level": record.levelname, "logger": record.name, "message": record.getMessage()}

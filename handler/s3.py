@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import http.client
 import re
+import typing as t
 import urllib.parse
 from collections.abc import Mapping
 
@@ -21,48 +22,57 @@ TRIES = 2
 _NOTHING = hashlib.sha256(b"").hexdigest()
 
 
-class Refusal(Exception):  # noqa: N818 - S3's answer, not an error of ours
-    """S3 answered with an error; the text is its code, such as ``NoSuchKey``."""
+class S3Error(Exception):
+    """An object can't be read; the text is S3's code, such as ``NoSuchKey``, or the kind of error in reaching it."""
 
 
 class Client:
-    """Reads objects with the keys in `environment`.
+    """Reads objects.
 
-    Raises
-    ------
-    KeyError
-        If it is not the environment of a Lambda function with keys of its own, as under SnapStart.
+    Parameters
+    ----------
+    region : str
+        Of the buckets.
+    key_id, secret, token : str
+        Credentials; the token is empty for those that need none.
+    endpoint : str, optional
+        Address of another server than AWS' own.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        environment["AWS_LAMBDA_FUNCTION_NAME"]
-        self._region = environment["AWS_REGION"]
-        self._id, self._secret = environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]
-        self._token = environment.get("AWS_SESSION_TOKEN", "")
-        self._endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+    def __init__(self, region: str, key_id: str, secret: str, token: str = "", endpoint: str | None = None) -> None:
+        self._region, self._id, self._secret, self._token = region, key_id, secret, token
+        self._endpoint = endpoint
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> t.Self | None:
+        """Make a client with the keys that Lambda gives a function; None where it gave none, as under SnapStart."""
+        names = ("AWS_LAMBDA_FUNCTION_NAME", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        if not all(name in environment for name in names):
+            return None
+        _, region, key_id, secret = (environment[name] for name in names)
+        endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+        return cls(region, key_id, secret, environment.get("AWS_SESSION_TOKEN", ""), endpoint)
 
     def get(self, bucket: str, key: str, limit: int) -> bytes:
         """Read at most `limit` bytes of an object.
 
         Raises
         ------
-        Refusal
-            If S3 says no.
-        OSError or http.client.HTTPException
-            If it can't be reached.
+        S3Error
+            If S3 refuses or can't be reached.
         """
         for left in reversed(range(TRIES)):
             try:
                 status, body = self._try(bucket, key, limit)
-            except (OSError, http.client.HTTPException):
+            except (OSError, http.client.HTTPException) as error:
                 if not left:
-                    raise
+                    raise S3Error(type(error).__name__) from error
                 continue
             if status == 200:
                 return body
             if status < 500 or not left:
                 code = re.search(rb"<Code>([A-Za-z0-9]{1,64})</Code>", body)
-                raise Refusal(code[1].decode() if code else f"status {status}")
+                raise S3Error(code[1].decode() if code else f"status {status}")
         raise AssertionError  # the last try returns or raises
 
     def _try(self, bucket: str, key: str, limit: int) -> tuple[int, bytes]:

@@ -14,7 +14,7 @@ import typing as t
 
 from tqdm import tqdm
 
-from model import preparation
+from model.data import preparation
 
 
 def main() -> int:

@@ -2,7 +2,7 @@
 
     python scripts/refine_prior.py runs/prior model/pretrained/carvae.safetensors
     python scripts/refine_prior.py runs/prior model/pretrained/carvae.safetensors --resume
-    python scripts/export.py model/pretrained/carvae.safetensors build/bundle --prior runs/prior/refined/last.ckpt
+    python scripts/export.py model/pretrained/carvae.safetensors build/bundle --flow runs/prior/refined/last.ckpt
 
 The weights are those that the flow was trained for. Ctrl-C stops, and --resume goes on after the last finished epoch.
 """
@@ -12,12 +12,13 @@ import pathlib
 import sys
 import typing as t
 
-from model import flow_training, release, runs
-from model.networks import Decoder
-from model.optimizers import OptimizerConfig
-from model.refinement import Refinement
+from model.release import released
+from model.training import flow_training, runs
+from model.training.optimizers import OptimizerConfig
+from model.training.refinement import Refinement
+from model.vae.networks import Decoder
 
-#: Codes a step of the flow's own loss.
+#: Codes per step of the flow's own loss.
 BATCH = 256
 
 
@@ -45,12 +46,12 @@ def refine(args: argparse.Namespace) -> None:
         raise ValueError(f"--epochs: {args.epochs} is not at least 1")
     out = args.out or args.run / "refined"
     runs.check(out, out / flow_training.LAST, args.resume)
-    flow = release.load_flow(args.run / flow_training.LAST)
-    network, _, decoder = release.load_networks(args.weights)
+    flow = released.load_flow(args.run / flow_training.LAST)
+    network, _, decoder = released.load_networks(args.weights)
     if flow.noise_dim != network.latent_dim:
         raise ValueError(f"{args.run}: a flow of {flow.noise_dim} latents; {args.weights} has {network.latent_dim}")
     codes, validation = flow_training.load_codes(args.run)
-    flow.calm()
+    flow.reduce_noise()
     training = Refinement(flow.config, OptimizerConfig("adam", 1e-4), t.cast(Decoder, decoder))
     training.flow.load_state_dict(flow.state_dict())
     flow_training.fit(training, codes, validation, BATCH, args.epochs, out, args.resume, decay=0.998)

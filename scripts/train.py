@@ -13,7 +13,7 @@ there.
 
 import sys
 
-from model.training import train
+from model.training.command_line import train
 from scripts import export
 
 

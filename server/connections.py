@@ -37,7 +37,7 @@ class ProblemTask(ErrorTask):  # type: ignore[misc]
     """What waitress itself refuses, as problem+json."""
 
     def execute(self) -> None:
-        """See `waitress.task.Task`."""
+        """Write the problem and close the connection."""
         error = self.request.error
         # The text may repeat what was sent, so it stays short; JSON escapes the rest.
         problem = {"type": "about:blank", "title": error.reason, "status": error.code, "detail": str(error.body)[:200]}
@@ -59,7 +59,7 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
     completed: bool
 
     def received(self, data: bytes) -> int:
-        """See `HTTPRequestParser`."""
+        """Take bytes of the request; returns how many were used."""
         taken = int(super().received(data))
         if not self.completed and getattr(self.body_rcv, "chunk_remainder", 0) > MAX_BODY:
             self.error = RequestEntityTooLarge(f"exceeds max_body of {MAX_BODY}")
@@ -75,7 +75,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     began: float | None = None
 
     def received(self, data: bytes) -> bool:
-        """See `HTTPChannel`; the deadline begins with a request's first byte."""
+        """Take bytes of a connection, and close it after the deadline, which begins with a request's first byte.
+
+        Returns whether any were used.
+        """
         if self.began is None:
             self.began = time.monotonic()
         taken = bool(super().received(data))

@@ -36,7 +36,7 @@ class Site:
         )
 
     def __call__(self, environ: dict[str, t.Any], start_response: t.Any) -> t.Any:
-        """See WSGI."""
+        """Answer a request from a file, or let the app answer it; returns the body, as WSGI has it."""
         if environ["PATH_INFO"] == "/":
             accept = parse_accept_header(environ.get("HTTP_ACCEPT"), MIMEAccept)
             if accept.quality("text/html") > accept.quality("application/json"):

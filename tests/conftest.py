@@ -21,6 +21,33 @@ from . import BUILT, bundles, drawings
 
 ROOT = Path(__file__).parent.parent
 
+#: The mark of the tests in a folder.
+MARKS = {
+    "benchmarks": "unit",
+    "carvae_client": "unit",
+    "deploy": "unit",
+    "e2e": "browser",
+    "handler": "unit",
+    "model": "unit",
+    "notebooks": "slow",
+    "packaged": "packaged",
+    "reliability": "reliability",
+    "scripts": "slow",
+    "server": "unit",
+    "training": "slow",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by the innermost folder that `MARKS` names, unless it has a mark of its own."""
+    for item in items:
+        if "function_zip" in getattr(item, "fixturenames", ()):
+            item.add_marker("packaged")
+        if not any(item.get_closest_marker(mark) for mark in set(MARKS.values())):
+            folders = [folder.name for folder in item.path.relative_to(ROOT / "tests").parents if folder.name]
+            item.add_marker(next((MARKS[name] for name in folders if name in MARKS), "slow"))
+
+
 # No test is about time, and a busy machine must not fail one.
 hypothesis.settings.register_profile("carvae", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("carvae")

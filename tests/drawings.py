@@ -1,5 +1,5 @@
 """Cars drawn by code: pictures for tests that need no photographs."""
 
-from model.drawings import car
+from model.data.drawings import car
 
 __all__ = ["car"]

@@ -18,7 +18,7 @@ import urllib.request
 import pytest
 from PIL import Image
 
-from model import drawings
+from model.data import drawings
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -34,8 +34,7 @@ CLIENT = "scripts/client.py"
 #: What keeps a learner's command within seconds.
 SHORTER = {
     "scripts/train.py": ["--data.limit=16", "--data.batch_size=8", "--trainer.max_epochs=1"],
-    "scripts/export.py": ["--axes=8", "--components=2"],
-    "scripts/evaluate.py": ["--samples=16"],
+    "scripts/export.py": ["--mixture-axes=8", "--components=2"],
 }
 
 
@@ -129,7 +128,7 @@ def test_the_learners_commands_run_one_after_the_other(tmp_path: pathlib.Path) -
     photographs = tmp_path / "PHOTOGRAPHS"
     photographs.mkdir()
     lines = ["file,split"]
-    for seed in range(80):
+    for seed in range(100):
         drawings.car(seed).save(photographs / f"{seed}.png")
         lines.append(f"{seed}.png,{'test' if seed % 5 == 0 else 'val' if seed % 5 == 1 else 'train'}")
     (photographs / "splits.csv").write_text("\n".join(lines) + "\n")

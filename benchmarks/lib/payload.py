@@ -6,7 +6,7 @@ import json
 import pathlib
 import typing as t
 
-from model import drawings
+from model.data import drawings
 
 _EVENTS = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "emulated" / "events"
 BOUNDARY = "carvae-benchmark"

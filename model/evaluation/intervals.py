@@ -13,13 +13,6 @@ class Estimate:
     value: float
     interval: float
 
-    def __str__(self) -> str:
-        return self.text(2)
-
-    def text(self, decimals: int, scale: float = 1.0) -> str:
-        """As a table shows it, times ``scale``."""
-        return f"{self.value * scale:.{decimals}f} ± {self.interval * scale:.{decimals}f}"
-
 
 def mean(values: Tensor, resamples: int = 1000, seed: int = 0) -> Estimate:
     """Mean of one score per image, ``(N,)``, with the interval that resampled images give."""

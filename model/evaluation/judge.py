@@ -31,10 +31,14 @@ CARS = {
     864: "tow truck",
 }
 
+#: Blocks whose maps the perceptual distance compares, at a half, a quarter, an eighth, a sixteenth and a thirty-second
+#: of the enlarged picture's side.
+BLOCKS = (0, 3, 6, 14, 20)
+
 #: Pictures seen at once: more are no faster on a CPU.
 BATCH = 16
 
-Progress = t.Callable[[t.Sequence[Tensor]], t.Iterable[Tensor]]
+Progress = t.Callable[[t.Sequence[t.Any]], t.Iterable[t.Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +111,25 @@ class Judge(nn.Module):
             likeliest = self.network.logits(pooled).argmax(1).cpu()
             recognised.append(torch.isin(likeliest, cars).float())
         return Seen(torch.cat(features), torch.cat(recognised))
+
+    @torch.no_grad()
+    def perceptual(self, images: Tensor, originals: Tensor, progress: Progress = iter) -> Tensor:
+        """Perceptual distance of each picture from its original, ``(N,)``; 0 for equal ones.
+
+        Zhang et al. 2018 (LPIPS) without learnt weights, in Lite1's maps after `BLOCKS`: each place's features are
+        normalised to length 1, and their squared difference is averaged over places and then over the maps.
+
+        Parameters
+        ----------
+        images, originals
+            ``(N, 3, H, W)`` in [0, 1].
+        """
+        found = []
+        for one, other in progress(list(zip(torch.split(images, BATCH), torch.split(originals, BATCH), strict=True))):
+            maps = zip(*(self.network.maps(self.enlarged(each), BLOCKS) for each in (one, other)), strict=True)
+            distances = [(F.normalize(a) - F.normalize(b)).square().sum(1).mean((1, 2)) for a, b in maps]
+            found.append(torch.stack(distances).mean(0).cpu())
+        return torch.cat(found)
 
     def score(self, images: Tensor, photographs: Seen) -> dict[str, float]:
         """Quick scores of pictures, for a training loop.

@@ -93,13 +93,12 @@ def test_the_bare_pieces_rebuild_what_the_app_rebuilds(bundle: Path, client: Fla
 
 
 def test_the_stand_in_for_s3_serves_the_bundle(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from handler.s3 import Client, Refusal
+    from handler.s3 import Client, S3Error
 
-    keys = {"AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_REGION": "r", "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
     with functions.s3(bundle) as address:
-        client = Client(keys | {"AWS_ENDPOINT_URL": address})
+        client = Client("eu-central-1", "key", "secret", endpoint=address)
         assert client.get("models", "carvae/prior.ts", 10**6) == (bundle / "prior.ts").read_bytes()
-        with pytest.raises(Refusal, match="NoSuchKey"):
+        with pytest.raises(S3Error, match="NoSuchKey"):
             client.get("models", "carvae/none", 1000)
 
 
@@ -114,8 +113,8 @@ def test_figures_of_a_run_in_a_short_form(monkeypatch: pytest.MonkeyPatch) -> No
             ("released, cold start", 1, 1.0),
             ("released, /reconstruct", 1, 20.0),
         ):
-            cost._note(times, engine, what, size, value)
-    rows = {figure.name: figure.value for figure in cost._figures(times)}
+            cost.note(times, engine, what, size, value)
+    rows = {figure.name: figure.value for figure in cost.figures_of(times)}
     assert rows["ONNX, an image of 64 / of 1, /random"] == 0.5
     assert rows["TorchScript, a million requests"] > 1.2
     assert not any(math.isnan(value) for value in rows.values())
@@ -139,6 +138,7 @@ def test_without_a_bundle_it_says_how_to_get_one(tmp_path: Path) -> None:
     assert result.stderr.startswith(f"warm_latency: {tmp_path}: no model bundle")
 
 
+@pytest.mark.slow
 def test_warm_latency_measures_in_its_short_form(bundle: Path) -> None:
     command = [sys.executable, ROOT / "benchmarks" / "warm_latency.py", "--quick", "--bundle", bundle]
     result = subprocess.run(command, check=False, capture_output=True, text=True)

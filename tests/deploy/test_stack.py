@@ -1,4 +1,4 @@
-"""What the deployment says when something is missing; the whole of it runs in ``tests/e2e/test_aws.py``."""
+"""What the deployment says when something is missing; the whole of it runs in ``tests/packaged/test_aws.py``."""
 
 import os
 import subprocess

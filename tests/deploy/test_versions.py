@@ -8,14 +8,36 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from deploy import Failure
+from deploy import Failure, aws
 from deploy.versions import Shelf
 
 from .. import bundles
 
 
+class Wire:
+    """A client of S3 whose uploads pass through `put` first."""
+
+    def __init__(self, client: t.Any) -> None:
+        self._client = client
+        self.put: t.Callable[[str], None] = silent
+
+    def put_object(self, **arguments: t.Any) -> t.Any:
+        self.put(arguments["Key"])
+        return self._client.put_object(**arguments)
+
+    def __getattr__(self, name: str) -> t.Any:
+        return getattr(self._client, name)
+
+
 @pytest.fixture
-def shelf(s3: t.Any) -> Shelf:
+def wire(s3: t.Any, monkeypatch: pytest.MonkeyPatch) -> Wire:
+    between = Wire(s3)
+    monkeypatch.setattr(aws, "client", lambda *_: between)
+    return between
+
+
+@pytest.fixture
+def shelf(wire: Wire) -> Shelf:
     return Shelf("s3://cars")
 
 
@@ -78,21 +100,20 @@ def test_a_damaged_bundle_is_not_published(shelf: Shelf, s3: t.Any, own_bundle: 
 
 @pytest.mark.parametrize("after", range(8))
 def test_interrupted_anywhere_nothing_points_at_a_part_and_the_next_run_finishes(
-    shelf: Shelf, s3: t.Any, bundle: Path, second: Path, monkeypatch: pytest.MonkeyPatch, after: int
+    shelf: Shelf, wire: Wire, s3: t.Any, bundle: Path, second: Path, after: int
 ) -> None:
     shelf.publish(bundle, silent)
-    put, done = shelf._s3.put_object, []
+    done: list[str] = []
 
-    def break_off(**arguments: t.Any) -> t.Any:
+    def break_off(key: str) -> None:
         if len(done) == after:
             raise KeyboardInterrupt
-        done.append(arguments["Key"])
-        return put(**arguments)
+        done.append(key)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(shelf._s3, "put_object", break_off)
-        with pytest.raises(KeyboardInterrupt):
-            shelf.publish(second, silent)
+    wire.put = break_off
+    with pytest.raises(KeyboardInterrupt):
+        shelf.publish(second, silent)
+    wire.put = silent
     assert pointer(s3)["version"] == "test-1"
     told: list[str] = []
     shelf.publish(second, told.append)
@@ -137,10 +158,10 @@ def test_a_bucket_that_is_not_there_is_named(s3: t.Any, bundle: Path) -> None:
         Shelf("s3://nobody").publish(bundle, silent)
 
 
-def test_a_refusal_names_what_was_tried(shelf: Shelf, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(**_: t.Any) -> t.Any:
+def test_a_refusal_names_what_was_tried(shelf: Shelf, wire: Wire, bundle: Path) -> None:
+    def refuse(_: str) -> None:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "PutObject")
 
-    monkeypatch.setattr(shelf._s3, "put_object", refuse)
+    wire.put = refuse
     with pytest.raises(Failure, match=r"writing s3://cars/models/test-1/decoder\.onnx: .*AccessDenied"):
         shelf.publish(bundle, silent)

@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from handler import costs, images
 from handler.errors import Problem
@@ -31,7 +31,7 @@ def test_a_file_of_too_many_parts_is_refused_before_it_is_decoded(monkeypatch: p
 
 
 def test_a_jpeg_of_too_many_scans_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "_small", None)
+    monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "load", None)
     with pytest.raises(Problem, match=r"scans; 1000 are taken of 1000000 pixels"):
         images.read(pictures.bomb("small jpeg of 5,000 scans"), 32, 3, "image")
 
@@ -51,7 +51,8 @@ def test_a_large_progressive_photograph_is_taken() -> None:
 def test_scans_are_counted_where_the_decoder_counts_them() -> None:
     inside_a_comment = b"\xff\xfe\x00\x06\xff\xda\xff\xda"
     data = pictures.good("jpeg progressive")
-    scans = sum(code == 0xDA for code in costs._jpeg(data))
-    assert scans == 10
-    assert sum(code == 0xDA for code in costs._jpeg(data[:2] + inside_a_comment + data[2:])) == scans
-    assert sum(code == 0xDA for code in costs._jpeg(data + data)) == scans
+    enough = costs.MAX_SCANNED // 10  # pixels of which ten scans are taken
+    for same in (data, data[:2] + inside_a_comment + data[2:], data + data):
+        costs.check_scans(same, enough)
+        with pytest.raises(ValueError, match=r"^10 scans; 9 are taken"):
+            costs.check_scans(same, enough + enough // 9 - 1)

@@ -1,13 +1,16 @@
 import base64
+import concurrent.futures
 import contextlib
 import io
+import threading
+import time
 import typing as t
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps, features
+from PIL import Image, ImageOps, PngImagePlugin, features
 
 from handler import images
 from handler.errors import Problem
@@ -97,7 +100,7 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
 
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_thirty_two_bits_are_refused(mode: str) -> None:
-    with pytest.raises(Problem, match="32 bits a pixel") as failure:
+    with pytest.raises(Problem, match="32 bits per pixel") as failure:
         images.read(encoded(Image.new(mode, (20, 20)), "TIFF"), 32, 3, "image")
     assert failure.value.status == 422
 
@@ -275,14 +278,20 @@ def test_only_a_jpeg_may_have_the_pixels_of_a_large_photograph(
 
 def test_large_pictures_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "LARGE", 0)
-    small = images._small
+    decode, inside, most = PngImagePlugin.PngImageFile.load, set(), 0
 
-    def watched(*arguments: t.Any) -> Image.Image:
-        assert images._one_large.locked()
-        return small(*arguments)
+    def watched(image: PngImagePlugin.PngImageFile) -> t.Any:
+        nonlocal most
+        inside.add(threading.get_ident())
+        most = max(most, len(inside))
+        time.sleep(0.02)
+        try:
+            return decode(image)
+        finally:
+            inside.discard(threading.get_ident())
 
-    monkeypatch.setattr(images, "_small", watched)
-    buffer = io.BytesIO()
-    Image.new("RGB", (64, 64)).save(buffer, "PNG")
-    images.read(buffer.getvalue(), 32, 3, "image")
-    assert not images._one_large.locked()
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", watched)
+    picture = encoded(Image.new("RGB", (64, 64)))
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda _: images.read(picture, 32, 3, "image"), range(8)))
+    assert (len(done), most) == (8, 1)

@@ -75,8 +75,8 @@ def test_back_off_grows_with_each_failure(start_app: Start, tmp_path: Path, monk
     monkeypatch.setattr(loading.time, "monotonic", lambda: now)
     waits = []
     for _ in range(9):
-        now = loader._retry_at
-        loader.poke()
+        now += loader.retry_after()
+        loader.retry_if_due()
         loader.wait(60)
         waits.append(loader.retry_after())
     assert waits == [2, 4, 8, 16, 30, 60, 60, 60, 60]
@@ -112,9 +112,9 @@ def test_an_unforeseen_failure_is_told_without_its_text(
 
 
 @pytest.mark.usefixtures("at_once")
-@pytest.mark.parametrize("trouble", ["missing", "truncated", "wrong checksum", "refusing"])
-def test_s3_trouble_is_said_and_survived(
-    s3: t.Any, start_app: Start, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str
+@pytest.mark.parametrize("fault", ["missing", "truncated", "wrong checksum", "refusing"])
+def test_a_fault_of_s3_is_said_and_survived(
+    s3: t.Any, start_app: Start, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     key, good = "models/test-1/decoder.ts", (bundle / "decoder.ts").read_bytes()
     s3.upload(bundle, "models/test-1")
@@ -123,13 +123,13 @@ def test_s3_trouble_is_said_and_survived(
         "truncated": f"decoder.ts: 1000 bytes, the manifest says {len(good)}",
         "wrong checksum": "decoder.ts: its SHA-256 is not the one in the manifest",
         "refusing": "manifest.json: S3 answered EndpointConnectionError",
-    }[trouble]
+    }[fault]
     with monkeypatch.context() as patch:
-        if trouble == "missing":
+        if fault == "missing":
             s3.delete(key)
-        elif trouble == "truncated":
+        elif fault == "truncated":
             s3.put(key, good[:1000])
-        elif trouble == "wrong checksum":
+        elif fault == "wrong checksum":
             s3.put(key, bytes(len(good)))
         else:
             patch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")

@@ -11,7 +11,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from handler.bundle import Bundle, BundleError
-from handler.s3 import Client, Refusal
+from handler.s3 import Client, S3Error
 
 LAMBDA = {
     "AWS_LAMBDA_FUNCTION_NAME": "carvae",
@@ -29,14 +29,15 @@ def test_the_signature_is_botocores(token: str, path: str, monkeypatch: pytest.M
     request = AWSRequest("GET", f"https://cars.s3.eu-central-1.amazonaws.com{path}")
     credentials = Credentials(LAMBDA["AWS_ACCESS_KEY_ID"], LAMBDA["AWS_SECRET_ACCESS_KEY"], token or None)
     S3SigV4Auth(credentials, "s3", "eu-central-1").add_auth(request)
-    ours = Client(LAMBDA | {"AWS_SESSION_TOKEN": token}).signed("cars.s3.eu-central-1.amazonaws.com", path, now)
+    client = Client.from_environment(LAMBDA | {"AWS_SESSION_TOKEN": token})
+    assert client
+    ours = client.signed("cars.s3.eu-central-1.amazonaws.com", path, now)
     assert request.headers["Authorization"] == ours["Authorization"]
 
 
 @pytest.mark.parametrize("missing", list(LAMBDA))
 def test_elsewhere_boto3_is_left_to_find_the_keys(missing: str) -> None:
-    with pytest.raises(KeyError):
-        Client({name: value for name, value in LAMBDA.items() if name != missing})
+    assert Client.from_environment({name: value for name, value in LAMBDA.items() if name != missing}) is None
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ SLOW_DOWN = (503, b"<Error><Code>SlowDown</Code></Error>")
 def flaky() -> t.Iterator[Client]:
     server = HTTPServer(("127.0.0.1", 0), _Flaky)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield Client(LAMBDA | {"AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{server.server_address[1]}"})
+    yield Client("eu-central-1", "AKIDEXAMPLE", "secret", endpoint=f"http://127.0.0.1:{server.server_address[1]}")
     server.shutdown()
     server.server_close()
 
@@ -98,5 +99,5 @@ def test_a_busy_s3_is_asked_once_more(flaky: Client) -> None:
 
 def test_a_busy_s3_is_given_up_in_the_end(flaky: Client) -> None:
     _Flaky.answers = [SLOW_DOWN, SLOW_DOWN, (200, b"content")]
-    with pytest.raises(Refusal, match="SlowDown"):
+    with pytest.raises(S3Error, match="SlowDown"):
         flaky.get("cars", "key", 100)

@@ -5,8 +5,8 @@ import pathlib
 import pytest
 import yaml
 
-from model import preparation
-from model.networks import NetworkConfig
+from model.data import preparation
+from model.vae.networks import NetworkConfig
 from tests import drawings
 
 TINY = NetworkConfig(image_size=32, widths=(8, 16), blocks=(0, 1), decoder_blocks=(1, 0), latents=2, aspect=True)

@@ -87,12 +87,12 @@ def checkpoints(folder: pathlib.Path) -> None:
     """A checkpoint that would run code is refused."""
     import torch
 
-    from model import release
+    from model.release import released
 
     marker = folder / "executed"
     torch.save({"state_dict": Payload(marker)}, folder / "evil.ckpt")
     try:
-        release.load_checkpoint(folder / "evil.ckpt")
+        released.load_checkpoint(folder / "evil.ckpt")
     except Exception:  # whatever it is called, nothing may have run
         assert not marker.exists()
         return
@@ -116,49 +116,49 @@ def climbing(folder: pathlib.Path) -> None:
 
 
 class _S3(http.server.BaseHTTPRequestHandler):
-    """A folder as a bucket, troubled in one of several ways."""
+    """A folder as a bucket, with a fault in one of several ways."""
 
-    def __init__(self, trouble: dict[str, str], root: pathlib.Path, *arguments: t.Any) -> None:
-        self._trouble, self._root = trouble, root
+    def __init__(self, fault: dict[str, str], root: pathlib.Path, *arguments: t.Any) -> None:
+        self._fault, self._root = fault, root
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
         """Answer an object, or not."""
         data = (self._root / pathlib.Path(self.path.partition("?")[0]).name).read_bytes()
-        trouble = self._trouble["kind"] if self.path.partition("?")[0].endswith(".onnx") else ""
-        if trouble == "slow":
+        fault = self._fault["kind"] if self.path.partition("?")[0].endswith(".onnx") else ""
+        if fault == "slow":
             time.sleep(1)
-        self.send_response(500 if trouble == "500" else 200)
-        if trouble == "damaged":
+        self.send_response(500 if fault == "500" else 200)
+        if fault == "damaged":
             data = bytes(len(data))
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data[: len(data) // 2] if trouble == "broken off" else data)
+        self.wfile.write(data[: len(data) // 2] if fault == "broken off" else data)
         self.close_connection = True
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
 
-def s3_trouble(folder: pathlib.Path) -> None:
+def s3_faults(folder: pathlib.Path) -> None:
     """Errors, transfers broken off and damaged bytes are said, nothing of them is kept, and the next attempt works."""
     bundle = bundles.make(folder / "bundle")
-    trouble = {"kind": ""}
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_S3, trouble, bundle))
+    fault = {"kind": ""}
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_S3, fault, bundle))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
     environment = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}", **keys}
     with mock.patch.dict("os.environ", environment), mock.patch.object(loading, "BACK_OFF_S", (0,)):
         for kind in ("500", "broken off", "damaged", "slow"):
-            trouble["kind"] = kind
+            fault["kind"] = kind
             cache = folder / f"cache {kind}"
             loader = loading.Loader(Settings("s3://cars/models/v", engine="onnx", cache=cache))
             loader.wait(60)
             assert (loader.model is not None) == (kind == "slow"), (kind, loader.detail)
             for path in cache.glob("*") if cache.exists() else ():
                 assert bundles.checksum(path.read_bytes())["sha256"] == path.name
-            trouble["kind"] = ""
-            loader.poke()
+            fault["kind"] = ""
+            loader.retry_if_due()
             loader.wait(60)
             assert loader.model, loader.detail
     server.shutdown()
@@ -191,6 +191,6 @@ FAULTS: dict[str, t.Callable[[pathlib.Path], None]] = {
     "pickles for TorchScript": pickles,
     "a checkpoint that runs code": checkpoints,
     "names that lead elsewhere": climbing,
-    "trouble with S3": s3_trouble,
+    "faults of S3": s3_faults,
     "a damaged cache": cached_damage,
 }

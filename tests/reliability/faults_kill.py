@@ -21,18 +21,18 @@ UNPACK = "import sys, pathlib; from handler import unpack; unpack.load_libraries
 #: By its path: importing the package would import torch each time.
 REPLACE = """
 import importlib.util, pathlib, sys
-spec = importlib.util.spec_from_file_location("folders", "model/folders.py")
-folders = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(folders)
+spec = importlib.util.spec_from_file_location("files", "model/data/files.py")
+files = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(files)
 print("begins", flush=True)
-with folders.written_whole(pathlib.Path(sys.argv[1])) as work:
+with files.whole_folder(pathlib.Path(sys.argv[1])) as work:
     for index in range(300):
         (work / f"{index}").write_bytes(sys.argv[2].encode() * 100)
 """
 
 CHECKPOINT = """
 import sys, torch
-from model.runs import AtomicCheckpointIO
+from model.training.runs import AtomicCheckpointIO
 print("begins", flush=True)
 for step in range(100):
     AtomicCheckpointIO().save_checkpoint({"step": step, "weights": torch.full((4_000_000,), float(step))}, sys.argv[1])
@@ -103,7 +103,7 @@ def a_checkpoint(folder: pathlib.Path, times: int = 2) -> None:
     import torch
 
     path = folder / "last.ckpt"
-    unfinished = path.with_name("last.ckpt.unfinished")
+    unfinished = path.with_name(".last.unfinished.ckpt")
     for _ in range(times):
         process = disk.start(disk.python(CHECKPOINT, path))
         assert process.stdout
@@ -140,7 +140,7 @@ def preparing_data(folder: pathlib.Path) -> None:
 @contextlib.contextmanager
 def s3() -> t.Iterator[t.Any]:
     """A stand-in for S3 in a process of its own, and the environment of those who use it."""
-    command = [sys.executable, "-m", "tests.e2e.moto_aws"]
+    command = [sys.executable, "-m", "tests.packaged.moto_aws"]
     with subprocess.Popen(command, cwd=disk.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
         url = server.stdout.readline().strip()

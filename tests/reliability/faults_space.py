@@ -89,7 +89,7 @@ def clock_jumps(folder: pathlib.Path) -> None:
     with mock.patch("time.time", return_value=now - 86_400):
         end = time.monotonic() + 60
         while loader.model is None and time.monotonic() < end:
-            loader.poke()
+            loader.retry_if_due()
             loader.wait(60)
             time.sleep(0.1)
     assert loader.model, json.dumps(loader.detail)

@@ -95,7 +95,7 @@ def capacity(server: Server, right: dict[int, str], clients: int, seconds: float
 
 
 def press(server: Server, right: dict[int, str], rate: float, seconds: float) -> tuple[Tally, list[float]]:
-    """Send `rate` requests a second, whether or not earlier ones were answered; returns the memory over time, too."""
+    """Send `rate` requests per second, whether or not earlier ones were answered; returns the memory over time, too."""
     tally, memory, threads = Tally(), [], []
     started = time.monotonic()
     with tqdm(total=int(seconds), unit="s") as progress:

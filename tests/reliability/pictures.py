@@ -151,7 +151,7 @@ def _tiff_of(extra: t.Iterable[tuple[int, int, int, int]], tail: bytes = b"") ->
 
 
 def _lossless_webp(side: int) -> bytes:
-    """A picture of one colour takes no bits a pixel, so the header of a small one may say anything."""
+    """A picture of one colour takes no bits per pixel, so the header of a small one may say anything."""
     plain = bytearray(encoded(Image.new("RGB", (64, 64)), "WEBP", lossless=True))
     plain[21:25] = struct.pack("<I", (side - 1) | (side - 1) << 14)
     return bytes(plain)

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import runpy
+import shutil
 import sys
 import typing as t
 
@@ -51,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         # Of so few latents all are wide; of two axes the others hold texture.
-        patch.setattr("model.flow.WIDE", 2)
+        patch.setattr("model.prior.flow.WIDE", 2)
         for script, *arguments in [
             ["prepare_data.py", "photographs", "data", "--size", "32"],
             [
@@ -64,7 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
                 *network,
                 *trainer,
             ],
-            ["export.py", CHECKPOINT, "one", "--release", WEIGHTS, "--axes", "8", "--components", "2"],
+            ["export.py", CHECKPOINT, "one", "--release", WEIGHTS, "--mixture-axes", "8", "--components", "2"],
             ["train_prior.py", WEIGHTS, "--data", "data", "--out", "prior", *TINY_FLOW],
             ["refine_prior.py", "prior", WEIGHTS, "--epochs", "1"],
         ]:
@@ -92,18 +93,33 @@ def test_released_weights_make_a_bundle_that_is_scored(
     assert one["data_card"]["splits"]["train"] >= 20
 
     report = tmp_path / "evaluation.json"
-    arguments = ["--bundle", tmp_path / "two", "--data", "photographs", "--out", report, "--samples", "0"]
-    assert run("evaluate.py", *arguments) == 0
+    assert run("evaluate.py", "--bundle", tmp_path / "two", "--data", "photographs", "--out", report) == 0
     scores = json.loads(report.read_text())
     assert scores["bundle"] == two["version"]
-    assert scores["reconstruction"]["."]["images"] == 5
-    assert "PSNR" in capsys.readouterr().out
+    assert scores["reconstructions"]["all"]["images"] == 5
+    printed = capsys.readouterr().out
+    assert "PSNR" in printed
+    assert "need 20 photographs of split 'test'" in printed
     assert report.with_suffix(".png").is_file()
 
 
-@pytest.mark.parametrize("options", [[FLOW, "--axes", "8"], [REFINED]], ids=["flow", "refined"])
+@pytest.mark.parametrize(
+    "data", [["data"], ["bare", "--splits", "data/splits.csv"]], ids=["prepared", "their table named"]
+)
+def test_your_own_photographs_are_scored(there: pathlib.Path, tmp_path: pathlib.Path, data: list[str]) -> None:
+    if not (there / "bare").exists():
+        shutil.copytree("photographs", "bare", ignore=shutil.ignore_patterns("splits.csv"))
+    reports = tmp_path / "first.json", tmp_path / "again.json"
+    for report in reports:
+        assert run("evaluate.py", "--bundle", "one", "--data", *data, "--split", "val", "--out", report) == 0
+    first, again = (json.loads(report.read_text()) for report in reports)
+    assert first == again
+    assert first["reconstructions"]["all"]["images"] >= 3
+
+
+@pytest.mark.parametrize("options", [[FLOW, "--wide-axes", "8"], [REFINED]], ids=["flow", "refined"])
 def test_a_flow_becomes_the_prior_of_a_bundle(there: pathlib.Path, tmp_path: pathlib.Path, options: list[str]) -> None:
-    assert run("export.py", WEIGHTS, tmp_path / "bundle", "--prior", *options) == 0
+    assert run("export.py", WEIGHTS, tmp_path / "bundle", "--flow", *options) == 0
     made = manifest(tmp_path / "bundle")
     assert made["noise_dim"] == made["latent_dim"]
 
@@ -138,16 +154,21 @@ def test_a_run_that_is_there_is_left_alone(
         ("refine_prior.py prior {flow} --out {new}", "last.ckpt: not a training checkpoint"),
         ("refine_prior.py prior {released} --out {new}", "has 512"),
         ("refine_prior.py run {weights} --out {new}", "last.ckpt: not a checkpoint of a flow"),
-        ("export.py {weights} {new} --prior {refined} --texture 1", "--texture: 1.0 comes too late"),
-        ("export.py {checkpoint} {new} --axes -1", "axes: -1 is not at least 1"),
-        ("export.py {checkpoint} {new} --axes 9999", "are too few for"),
-        ("export.py {checkpoint} {new} --texture 1", "--texture: 1.0 says nothing"),
-        ("export.py {weights} {new} --axes 8", "--axes: 8 says nothing"),
+        ("export.py {weights} {new} --flow {refined} --texture 1", "--texture: 1.0 comes too late"),
+        ("export.py {checkpoint} {new} --mixture-axes -1", "axes: -1 is not at least 1"),
+        ("export.py {checkpoint} {new} --mixture-axes 9999", "are too few for"),
+        ("export.py {checkpoint} {new} --texture 1", "--texture: 1.0 needs --flow"),
+        ("export.py {weights} {new} --mixture-axes 8", "--mixture-axes: 8 needs --prior mixture"),
+        ("export.py {weights} {new} --flow {flow} --components 8", "--components: 8 says nothing about the flow"),
         ("export.py {weights} {new} --prior mixture", "--prior mixture"),
         ("export.py {weights} {new} --sharpen 0.3", "--sharpen: for a training checkpoint only"),
-        ("export.py {weights} {new} --prior {flow} --axes 9999", "axes: 9999"),
-        ("export.py {weights} {new} --prior {flow} --texture 2", "texture: 2.0"),
-        ("export.py {weights} {new} --prior {recipe}", "carvae.yaml: not a checkpoint of a flow"),
+        ("export.py {weights} {new} --flow {flow} --wide-axes 9999", "wide axes: 9999"),
+        ("export.py {weights} {new} --flow {flow} --texture 2", "texture: 2.0"),
+        ("export.py {weights} {new} --flow {recipe}", "carvae.yaml: not a checkpoint of a flow"),
+        ("evaluate.py --bundle one --data data --limit -1", "--limit: -1 is negative"),
+        ("evaluate.py --bundle one --data nowhere", "nowhere: no such folder"),
+        ("evaluate.py --bundle one --data photographs --splits nowhere.csv", "nowhere.csv: no table of splits"),
+        ("evaluate.py --bundle one --data photographs --controls", "at least 20"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_it(

@@ -26,7 +26,7 @@ runpy.run_path(script, run_name="__main__")
 def required(file: pathlib.Path) -> Iterator[Requirement]:
     for line in file.read_text().splitlines():
         if line.startswith("-r "):
-            yield from required(file.with_name(line[3:].strip()))
+            yield from required(file.parent / line[3:].strip())
         elif line and not line.startswith(("#", "-")):
             yield Requirement(line.partition(" #")[0])
 
@@ -76,7 +76,7 @@ def test_released_weights_become_a_bundle(missing: list[str], tmp_path: pathlib.
     assert (tmp_path / "bundle" / "manifest.json").is_file()
 
 
-@pytest.mark.parametrize("script", ["serve.py", "package.py", "publish.py", "deploy.py", "deploy_site.py"])
+@pytest.mark.parametrize("script", ["serve.py", "package.py", "publish.py", "stack.py", "deploy_site.py"])
 def test_the_command_starts(missing: list[str], script: str) -> None:
     result = run(missing, script, "--help")
     assert result.returncode == 0, result.stderr

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from handler.bundle import Bundle
-from model import drawings
+from model.data import drawings
 
 from .test_learning_commands import SCRIPTS, run
 

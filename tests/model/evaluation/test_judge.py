@@ -75,3 +75,13 @@ def test_another_network_gives_features_and_lite1_still_recognises(judge: Judge)
     seen = Judge(Mean()).look(pictures)
     assert torch.allclose(seen.features, pictures.mean((2, 3)))
     assert torch.equal(seen.recognised, judge.look(pictures).recognised)
+
+
+def test_the_perceptual_distance_is_none_for_equals_and_grows_with_the_damage(judge: Judge) -> None:
+    pictures = cars(3)
+    small = nn.functional.avg_pool2d(pictures, 2)
+    blurred = nn.functional.interpolate(small, size=48, mode="bilinear")
+    same, near, far = (judge.perceptual(each, pictures) for each in (pictures, blurred, noise(3)))
+    assert torch.allclose(same, torch.zeros(3), atol=1e-5)
+    assert (near > 0.01).all()
+    assert (far > near).all()

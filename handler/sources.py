@@ -1,0 +1,136 @@
+"""Where the files of a bundle are read from: a folder, or a bucket of S3 by one of two clients."""
+
+import dataclasses
+import logging
+import os
+import typing as t
+from pathlib import Path
+
+from . import s3
+
+log = logging.getLogger("carvae")
+
+
+class BundleError(Exception):
+    """The bundle can't be used; the text names the file and the reason, not where: /health shows it."""
+
+
+class Source(t.Protocol):
+    """Named files: the ones of a folder, or the ones under an S3 prefix."""
+
+    def read(self, name: str, limit: int) -> bytes:
+        """Read at most ``limit + 1`` bytes of file `name`; raises `BundleError` where that fails."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Folder:
+    """A bundle on disk."""
+
+    path: Path
+
+    def read(self, name: str, limit: int) -> bytes:
+        """Read at most ``limit + 1`` bytes of file `name`.
+
+        Raises
+        ------
+        BundleError
+            If it can't be read.
+        """
+        try:
+            with (self.path / name).open("rb") as file:
+                return file.read(limit + 1)
+        except OSError as error:
+            raise BundleError(f"{name}: {error.strerror} in the bundle's folder") from None
+
+
+@dataclasses.dataclass(frozen=True)
+class LambdaBucket:
+    """A bundle under ``s3://bucket/prefix/``, read with the keys that Lambda gives a function."""
+
+    client: s3.Client
+    bucket: str
+    prefix: str
+
+    def read(self, name: str, limit: int) -> bytes:
+        """Read at most ``limit + 1`` bytes of file `name`.
+
+        Raises
+        ------
+        BundleError
+            If S3 refuses or can't be reached.
+        """
+        key = _key(self.prefix, name)
+        try:
+            return self.client.get(self.bucket, key, limit + 1)
+        except s3.S3Error as error:
+            raise _refused(self.bucket, key, name, error, str(error)) from None
+
+
+class BotoBucket:
+    """A bundle under ``s3://bucket/prefix/``, read by boto3, which finds keys and regions wherever AWS may keep them.
+
+    Raises
+    ------
+    BundleError
+        If boto3 can't make a client, for want of a region or by a wrong setting.
+    """
+
+    def __init__(self, bucket: str, prefix: str) -> None:
+        # Imported here: its import takes longer than Flask's.
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+
+        self.bucket, self.prefix = bucket, prefix
+        # Short and few: a visitor waits for this, and the loader comes back later by itself.
+        config = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2, "mode": "standard"})
+        try:
+            self._client = boto3.client("s3", config=config)
+        except (BotoCoreError, OSError, ValueError) as error:
+            raise BundleError(f"no S3 client: {error}") from error
+
+    def read(self, name: str, limit: int) -> bytes:
+        """Read at most ``limit + 1`` bytes of file `name`.
+
+        Raises
+        ------
+        BundleError
+            If S3 refuses or can't be reached.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        key = _key(self.prefix, name)
+        try:
+            body = self._client.get_object(Bucket=self.bucket, Key=key)["Body"]
+            return t.cast(bytes, body.read(limit + 1))
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "ClientError")
+            raise _refused(self.bucket, key, name, error, code) from None
+        except (BotoCoreError, OSError) as error:
+            raise _refused(self.bucket, key, name, error, type(error).__name__) from None
+
+
+def bucket(name: str, prefix: str) -> Source:
+    """Choose the client for a bucket: the small one where Lambda gave the function its keys, else boto3.
+
+    Parameters
+    ----------
+    name, prefix : str
+        Of ``s3://name/prefix/``; the prefix has no slash at its end.
+
+    Raises
+    ------
+    BundleError
+        If there is no client.
+    """
+    client = s3.Client.from_environment(os.environ)
+    return BotoBucket(name, prefix) if client is None else LambdaBucket(client, name, prefix)
+
+
+def _key(prefix: str, name: str) -> str:
+    return f"{prefix}/{name}".lstrip("/")
+
+
+def _refused(bucket: str, key: str, name: str, error: Exception, code: str) -> BundleError:
+    log.warning("s3://%s/%s: %s", bucket, key, error)
+    return BundleError(f"{name}: S3 answered {code}")

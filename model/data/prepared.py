@@ -1,0 +1,121 @@
+"""Prepared photographs or MNIST, and the batches that training takes from them."""
+
+import csv
+import gzip
+import pathlib
+import shutil
+import tempfile
+import typing as t
+
+import numpy as np
+import torch
+from numpy.lib.format import open_memmap
+from torch import Tensor
+from torch.utils.data import Dataset
+
+IMAGES = "images.npy"
+SPLITS = "splits.csv"
+Split = t.Literal["train", "val", "test"]
+
+#: Images and labels; MNIST has no validation split, its test split serves for both.
+MNIST_FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+
+
+class Images(Dataset[Tensor]):
+    """One split: rows of an array of uint8 images ``(N, S, S, C)``.
+
+    Items are tensors ``(C, S, S)``, batches ``(N, C, S, S)``; ``labels`` are the classes and ``folders`` the first
+    folder of each image's file, where there are any.
+    """
+
+    def __init__(self, images: np.ndarray[t.Any, np.dtype[np.uint8]], rows: t.Sequence[int], limit: int = 0) -> None:
+        self.images, self.rows = images, np.array(rows[: limit or None])
+        self.labels: Tensor | None = None
+        self.folders: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: t.Sequence[int]) -> Tensor:
+        """A whole batch at once: one fancy index instead of N small copies."""
+        return torch.from_numpy(np.ascontiguousarray(self.images[self.rows[indices]])).permute(0, 3, 1, 2)
+
+
+def open_split(folder: pathlib.Path, split: Split, limit: int = 0) -> Images:
+    """Open a folder that ``scripts/prepare_data.py`` wrote, or one with the four MNIST files.
+
+    Parameters
+    ----------
+    limit
+        Keep only the first so many images; 0 keeps all.
+
+    Raises
+    ------
+    ValueError
+        The folder holds neither, or no image of this split.
+    """
+    if any(folder.glob(f"{MNIST_FILES['train'][0]}*")):
+        return _mnist(folder, split, limit)
+    return _prepared(folder, split, limit)
+
+
+def _mnist(folder: pathlib.Path, split: Split, limit: int) -> Images:
+    from torchvision.datasets.mnist import read_image_file, read_label_file
+
+    pictures, labels = (folder / name for name in MNIST_FILES["train" if split == "train" else "test"])
+    try:
+        array = _unzipped(pictures, read_image_file).unsqueeze(3).numpy()
+        images = Images(array, range(len(array)), limit)
+        images.labels = _unzipped(labels, read_label_file)[: limit or None]
+    except (OSError, EOFError, ValueError, AssertionError) as error:
+        raise ValueError(f"{folder}: no readable MNIST files ({error})") from error
+    return images
+
+
+def _unzipped(path: pathlib.Path, read: t.Callable[[str], Tensor]) -> Tensor:
+    """Read an idx file, or the .gz that it is published as, which torchvision's reader does not open."""
+    if path.exists():
+        return read(str(path))
+    with tempfile.NamedTemporaryFile() as plain, gzip.open(f"{path}.gz") as packed:
+        shutil.copyfileobj(packed, plain)
+        plain.flush()
+        return read(plain.name)
+
+
+def _prepared(folder: pathlib.Path, split: Split, limit: int) -> Images:
+    try:
+        array = open_memmap(folder / IMAGES, mode="r")
+        with (folder / SPLITS).open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{folder}: no prepared data ({error}); make it with scripts/prepare_data.py SOURCE {folder}"
+        ) from error
+    if len(rows) != len(array):
+        raise ValueError(f"{folder}: {SPLITS} names {len(rows)} images, {IMAGES} holds {len(array)}")
+    chosen = [index for index, row in enumerate(rows) if row["split"] == split]
+    if not chosen:
+        raise ValueError(f"{folder / SPLITS}: no image in split {split!r}")
+    images = Images(array, chosen, limit)
+    images.folders = [rows[index]["file"].partition("/")[0] for index in images.rows]
+    return images
+
+
+def as_float(images: Tensor) -> Tensor:
+    """Uint8 images to float32 in [0, 1], channels last, which convolutions on a CPU are fastest with."""
+    return (images.float() / 255).contiguous(memory_format=torch.channels_last)
+
+
+def step_generator(seed: int, step: int, purpose: int) -> torch.Generator:
+    """Random numbers of one step: they depend on (seed, step, purpose) alone, and no two of these share them.
+
+    No running generator is carried from step to step, so a resumed run draws what the unbroken one would have drawn.
+    """
+    words = np.random.SeedSequence(seed, spawn_key=(step, purpose)).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(words[0]) >> 1)

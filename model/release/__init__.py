@@ -1,0 +1,1 @@
+"""Trained models on disk: released weights, and bundles, of which this package is the only writer."""

@@ -1,0 +1,164 @@
+"""A release put together: networks and facts of a training checkpoint, and the prior that is asked for."""
+
+import dataclasses
+import datetime
+import json
+import pathlib
+import subprocess
+import typing as t
+
+from ..data import prepared
+from ..prior import priors
+from ..vae import codes as vae_codes
+from ..vae.networks import Decoder
+from . import released
+from .released import Release
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+Progress = t.Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class PriorChoice:
+    """The prior that is asked for; what is None is left to the weights, or to the prior's own default.
+
+    Parameters
+    ----------
+    kind
+        ``mixture`` or ``normal``.
+    flow
+        Checkpoint of a flow, in place of a kind.
+    mixture_axes, components
+        Principal axes and Gaussians of the mixture.
+    wide_axes, texture
+        A flow's axes that keep all of their noise, and how much of it the others keep.
+    """
+
+    kind: str | None = None
+    flow: pathlib.Path | None = None
+    mixture_axes: int | None = None
+    components: int | None = None
+    wide_axes: int | None = None
+    texture: float | None = None
+
+    def refuse(self, names: t.Sequence[str], reason: str) -> None:
+        """Raise ValueError if one of these options is given."""
+        for name in names:
+            if getattr(self, name) is not None:
+                raise ValueError(f"--{name.replace('_', '-')}: {getattr(self, name)} {reason}")
+
+
+def from_checkpoint(
+    path: pathlib.Path,
+    progress: Progress,
+    folder: pathlib.Path | None = None,
+    sharpen: float | None = None,
+    directions: t.Sequence[str] = (),
+) -> tuple[Release, priors.Array]:
+    """Networks of a training checkpoint with the facts that the manifest repeats, and codes of the training images.
+
+    Parameters
+    ----------
+    path
+        The checkpoint.
+    progress
+        Hears what takes a while.
+    folder
+        The prepared data, if it is no longer where training had it.
+    sharpen
+        Strength of the unsharp mask in the decoder, in place of the recipe's.
+    directions
+        Names of the principal directions, in order.
+
+    Returns
+    -------
+    Release, Array
+        The release, its prior a standard normal; and codes ``(N, D)``.
+
+    Raises
+    ------
+    ValueError
+        The file is no checkpoint, or its data isn't there.
+    """
+    network, encoder, decoder, training = released.load_checkpoint(path)
+    if sharpen is not None:
+        network = dataclasses.replace(network, sharpen=sharpen)
+        weights, decoder = decoder.state_dict(), Decoder(network).eval()
+        decoder.load_state_dict(weights)
+    folder = folder or pathlib.Path(training["data"].get("folder", ""))
+    progress(f"encoding the training images of {folder}")
+    images = prepared.open_split(folder, "train")
+    # Mirrored images too, where training mirrored them.
+    mirrored = training["data"].get("flip", True)
+    codes = vae_codes.encode_mirrored(encoder, images) if mirrored else vae_codes.encode(encoder, images)
+    # Not for released weights: `make run` exports those on a machine that has nothing for training.
+    from ..data import preparation
+
+    card = {"source": "MNIST", "images": len(images)}
+    if (folder / preparation.CARD).is_file():
+        card = json.loads((folder / preparation.CARD).read_text(encoding="utf-8"))
+    facts = {
+        "name": path.resolve().parent.parent.name,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "recipe": training["hyperparameters"] | {"data": training["data"], "epoch": training["epoch"]},
+        "git_commit": _git_commit(),
+        "data_card": {key: value for key, value in card.items() if key != "left_out_files"},
+        "metrics": {},
+        "directions": priors.principal_directions(codes, names=directions),
+    }
+    return Release(network, encoder, decoder, priors.StandardNormal(network.latent_dim), facts), codes
+
+
+def choose_prior(choice: PriorChoice, model: Release, codes: priors.Array | None, progress: Progress) -> priors.Prior:
+    """The prior that is asked for: by default a mixture for a training checkpoint, and released weights' own.
+
+    Parameters
+    ----------
+    codes
+        Codes ``(N, D)`` of the training images; None for released weights.
+    progress
+        Hears what takes a while.
+
+    Raises
+    ------
+    ValueError
+        The choice contradicts itself or the weights; the option is named.
+    """
+    if choice.flow is not None:
+        choice.refuse(("kind", "mixture_axes", "components"), f"says nothing about the flow {choice.flow}")
+        return _flow(choice, choice.flow, model.network.latent_dim)
+    choice.refuse(("wide_axes", "texture"), "needs --flow")
+    kind = choice.kind or ("own" if codes is None else "mixture")
+    if kind == "mixture":
+        if codes is None:
+            raise ValueError("--prior mixture: fitted to a training checkpoint only; released weights have their prior")
+        progress(f"fitting the prior to {len(codes)} codes")
+        return priors.fit_gaussian_mixture(codes, choice.mixture_axes, choice.components)
+    choice.refuse(("mixture_axes", "components"), "needs --prior mixture")
+    return priors.StandardNormal(model.network.latent_dim) if kind == "normal" else model.prior
+
+
+def _flow(choice: PriorChoice, path: pathlib.Path, latent_dim: int) -> priors.Prior:
+    flow = released.load_flow(path)
+    if flow.noise_dim != latent_dim:
+        raise ValueError(f"{path}: a flow of {flow.noise_dim} latents; the model has {latent_dim}")
+    if flow.has_reduced_noise:
+        choice.refuse(("wide_axes", "texture"), f"comes too late; {path} was refined with its noise")
+    else:
+        flow.reduce_noise(choice.wide_axes, choice.texture)
+    return flow
+
+
+def plain_card(facts: dict[str, t.Any]) -> str:
+    """A model card for weights that have none of their own: what is known without a person."""
+    return (
+        f"# {facts['name']}\n\nTrained on {facts['data_card']['images']} images, commit {facts['git_commit']}.\n\n"
+        f"```json\n{json.dumps(facts['recipe'], indent=1)}\n```\n"
+    )
+
+
+def _git_commit() -> str | None:
+    command = ["git", "rev-parse", "HEAD"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+    return result.stdout.strip() or None

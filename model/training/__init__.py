@@ -1,0 +1,1 @@
+"""Training of autoencoder and flow: modules, command line, optimizers, run folders."""

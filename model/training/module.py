@@ -1,0 +1,226 @@
+"""The variational autoencoder as a LightningModule: one training step, its logs and its optimizer."""
+
+import dataclasses
+import pathlib
+import typing as t
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from ..data import prepared
+from ..evaluation.reconstruction import sharpness
+from ..prior import priors
+from ..release import released
+from ..vae import canvas, losses
+from ..vae.losses import LossConfig, Posterior
+from ..vae.networks import Decoder, Encoder, NetworkConfig, channels_last
+from . import optimizers
+from .adversary import MEASURE_EVERY, Adversary, AdversaryConfig, load_prior
+from .optimizers import OptimizerConfig
+
+#: What training logs: ``<name>_step`` every so many steps (Lightning's ``log_every_n_steps``), ``<name>_epoch`` means.
+LOGGED = ("loss", "reconstruction", "kl", "psnr")
+
+
+class VAE(L.LightningModule):
+    """Encoder, decoder and objective of one recipe."""
+
+    def __init__(
+        self,
+        network: NetworkConfig,
+        loss: LossConfig,
+        optimizer: OptimizerConfig,
+        adversary: AdversaryConfig = AdversaryConfig(),  # noqa: B008 - frozen, so sharing it is no harm
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(
+            {
+                "network": dataclasses.asdict(network),
+                "loss": dataclasses.asdict(loss),
+                "optimizer": dataclasses.asdict(optimizer),
+                "adversary": dataclasses.asdict(adversary),
+                "seed": seed,
+            }
+        )
+        self.network, self.loss, self.optimizer, self.seed = network, loss, optimizer, seed
+        self.encoder = channels_last(Encoder(network))
+        self.decoder = channels_last(Decoder(network))
+        self.adversary = Adversary(adversary, network.image_size) if adversary.weight else None
+        # Names of the decoder's weights that `start_from` brought; those of a new layer are not among them.
+        self.brought: list[str] = []
+        self.skipped_steps = 0
+        self._sums = torch.zeros(len(LOGGED))
+        self._images = torch.tensor(0)
+        self._buffers_before = {name: buffer.clone() for name, buffer in self.named_buffers()}
+
+    def start_from(self, weights: pathlib.Path) -> None:
+        """Begin with the encoder and decoder of released weights or of a training checkpoint.
+
+        The decoder may have outer layers more than they do; the encoder is the same.
+
+        Raises
+        ------
+        ValueError
+            The file holds no weights of carvae, or those of another network.
+        """
+        network, encoder, decoder = released.load_networks(weights)
+        if not self.network.extends(network):
+            raise ValueError(f"{weights}: weights of another network, {network}; the recipe's is {self.network}")
+        self.encoder.load_state_dict(encoder.state_dict())
+        mine = self.decoder.state_dict()
+        # The layer that makes the picture is another one behind layers that were added.
+        fitting = {
+            name: value
+            for name, value in decoder.state_dict().items()
+            if name in mine and mine[name].shape == value.shape
+        }
+        self.decoder.load_state_dict(fitting, strict=False)
+        self.brought = [name for name, _ in self.decoder.named_parameters() if name in fitting]
+
+    def elbo(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Decoded images, reconstruction loss and KL divergence on the scale of `model.vae.losses`."""
+        posterior = Posterior(*self.encoder(images))
+        decoded = self.decoder(posterior.sample(noise))
+        reconstruction = losses.reconstruction_nats(decoded, images, self.loss.reconstruction)
+        # The aspect ratio, the last latent, is measured rather than learnt and has no posterior to speak of.
+        kl = posterior.kl()[:, : self.network.learnt_dim].sum(1).mean()
+        return decoded, reconstruction, kl
+
+    def training_step(self, batch: Tensor, batch_index: int) -> Tensor:
+        # Drawn for the batch of all processes, of which each takes its rows: their number changes no result.
+        generator = prepared.step_generator(self.seed, self.global_step, 0)
+        processes = self.trainer.world_size
+        whole = torch.randn(processes * len(batch), self.network.latent_dim, generator=generator)
+        noise = whole[self.global_rank :: processes].to(self.device)
+        if self.adversary is not None:
+            return self.adversarial_step(batch, noise)
+        decoded, reconstruction, kl = self.elbo(batch, noise)
+        loss = reconstruction + self.loss.beta_at(self.global_step) * kl
+        # Per pixel, so that one learning rate and one clipping norm suit every image size.
+        objective = loss / batch[0].numel()
+        with torch.no_grad():
+            values = torch.stack((loss, reconstruction, kl, losses.psnr(decoded, batch).mean())).detach()
+            # A step that is skipped for its values counts for nothing here either.
+            counted = len(batch) * values.isfinite().all()
+            self._sums += counted * values.nan_to_num(0.0, 0.0, 0.0)
+            self._images += counted
+        # One entry in so many steps, and means over the epoch: logging each step costs a tenth of a small network's.
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if every and (self.global_step + 1) % every == 0:
+            self.log_dict({f"{name}_step": value for name, value in zip(LOGGED, values, strict=True)}, prog_bar=True)
+        return objective
+
+    def adversarial_step(self, photographs: Tensor, noise: Tensor) -> Tensor:
+        """The decoder's objective in the second stage (`.adversary`), on pictures without their white bars."""
+        adversary = t.cast(Adversary, self.adversary)
+        config, step = adversary.config, self.global_step
+        generator = prepared.step_generator(self.seed, step, 2 + self.global_rank)
+        with torch.no_grad():
+            codes = adversary.beside(Posterior(*self.encoder(photographs)).sample(noise), generator)
+            if self.network.aspect:
+                photographs = canvas.stretch(photographs, canvas.log_aspect(photographs))
+        decoded = self.decoder.stretched(codes)
+        rebuilt = decoded[: len(photographs)]
+        reconstruction = losses.reconstruction_nats(rebuilt, photographs, self.loss.reconstruction)
+        reconstruction = reconstruction / photographs[0].numel()
+        distance, generator_loss, logs = adversary.terms(adversary.views(photographs, decoded, generator))
+        if step % MEASURE_EVERY == 0:
+            adversary.measure(reconstruction, (distance, generator_loss), self.decoder.last_weight)
+        logs["psnr"] = losses.psnr(rebuilt.detach(), photographs).mean()
+        self.log_dict(logs, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(photographs))
+        weights = (config.perceptual, config.weight_at(step))
+        added = torch.stack((distance, generator_loss)) * adversary.pull * adversary.pull.new_tensor(weights)
+        return reconstruction + added.sum()
+
+    def validation_step(self, batch: Tensor, batch_index: int) -> None:
+        no_noise = torch.zeros(len(batch), self.network.latent_dim, device=self.device)
+        decoded, reconstruction, kl = self.elbo(batch, no_noise)
+        values = {
+            "val_loss": reconstruction + self.loss.beta * kl,
+            "val_reconstruction": reconstruction,
+            "val_kl": kl,
+            "val_psnr": losses.psnr(decoded, batch).mean(),
+            "val_sharpness": sharpness(decoded, batch),
+        }
+        self.log_dict(values, prog_bar=True, batch_size=len(batch), sync_dist=True)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Skip and count a step whose loss is not finite: one bad batch must not cost the weights.
+
+        Dropped gradients leave the weights as they are; batch norm has seen the batch already and gets back the
+        averages from before it.
+        """
+        if self.grows():
+            for name in self.brought:
+                self.decoder.get_parameter(name).grad = None
+        gradients = [parameter.grad for parameter in self.parameters() if parameter.grad is not None]
+        if torch.nn.utils.get_total_norm(gradients).isfinite():
+            self._buffers_before = {name: buffer.clone() for name, buffer in self.named_buffers()}
+            return
+        self.skipped_steps += 1
+        optimizer.zero_grad(set_to_none=True)
+        for name, buffer in self.named_buffers():
+            buffer.copy_(self._buffers_before[name])
+
+    def on_fit_start(self) -> None:
+        if self.adversary is None:
+            return
+        self.encoder.requires_grad_(False)
+        # Lightning sets it, and doesn't declare it.
+        images = self.trainer.datamodule.val  # type: ignore[attr-defined]
+        some = prepared.as_float(images.__getitems__(range(min(64, len(images))))).to(self.device)
+        path = self.adversary.config.prior
+        self.adversary.prepare(some, load_prior(pathlib.Path(path)) if path else None)
+
+    @property
+    def prior(self) -> priors.Prior | None:
+        """What the second stage draws codes from."""
+        return self.adversary.prior if self.adversary is not None else None
+
+    def grows(self) -> bool:
+        """Whether only layers that `start_from` brought no weights for are to learn at this step."""
+        if self.adversary is None or self.global_step >= self.adversary.config.start_step:
+            return False
+        return 0 < len(self.brought) < len(list(self.decoder.parameters()))
+
+    def on_train_batch_start(self, batch: Tensor, batch_index: int) -> None:
+        if self.adversary is None:
+            return
+        # Decoded pictures of several kinds share a batch, whose averages would be those of none.
+        self.eval()
+        if self.grows():
+            for name, layer in self.decoder.named_modules():
+                layer.train(isinstance(layer, torch.nn.BatchNorm2d) and f"{name}.weight" not in self.brought)
+        self.adversary.discriminators.train()
+
+    def on_train_epoch_start(self) -> None:
+        self._sums = torch.zeros(len(LOGGED), device=self.device)
+        self._images = torch.tensor(0, device=self.device)
+
+    def on_train_epoch_end(self) -> None:
+        self.log("skipped_steps", float(self.skipped_steps), sync_dist=True)
+        if self.adversary is not None:
+            return
+        means = self._sums / self._images.clamp(min=1)
+        self.log_dict({f"{name}_epoch": mean for name, mean in zip(LOGGED, means, strict=True)}, sync_dist=True)
+
+    def configure_optimizers(self) -> t.Any:
+        parameters = list(self.decoder.parameters())
+        if self.adversary is None:
+            parameters = [*self.encoder.parameters(), *parameters]
+        # Lightning clips no gradients of a fused optimizer under mixed precision.
+        mixed = "mixed" in str(self.trainer.precision) and bool(self.trainer.gradient_clip_val)
+        steps = int(self.trainer.estimated_stepping_batches)
+        return optimizers.build(self.optimizer, parameters, steps, fused=not mixed)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, t.Any]) -> None:
+        if self.adversary is not None:
+            checkpoint["discriminator_optimizer"] = self.adversary.optimizer.state_dict()
+            checkpoint["brought"] = self.brought
+
+    def on_load_checkpoint(self, checkpoint: dict[str, t.Any]) -> None:
+        if self.adversary is not None:
+            self.adversary.optimizer.load_state_dict(checkpoint["discriminator_optimizer"])
+            self.brought = checkpoint["brought"]

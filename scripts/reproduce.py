@@ -1,0 +1,58 @@
+"""From photographs to released weights, stage by stage; what `make reproduce DATA=PHOTOGRAPHS` runs.
+
+    python scripts/reproduce.py PHOTOGRAPHS runs/reproduced
+    python scripts/reproduce.py PHOTOGRAPHS runs/reproduced --dry-run
+
+Stopped at any point, the same command goes on: stages that ended are left out, and one that was stopped resumes from
+its checkpoint. OUT/stages.csv says how long each took.
+"""
+
+import argparse
+import pathlib
+import shlex
+import sys
+
+from model.training import stages
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("data", type=pathlib.Path, metavar="PHOTOGRAPHS", help="folder of photographs, with splits.csv")
+    parser.add_argument("out", type=pathlib.Path, metavar="OUT", help="folder of the results")
+    parser.add_argument(
+        "--stages", type=pathlib.Path, default=ROOT / "model" / "recipes" / "stages.yaml", help="(%(default)s)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the commands and run none")
+    args = parser.parse_args()
+    try:
+        if not args.data.is_dir():
+            raise ValueError(f"{args.data}: no such folder of photographs")
+        todo = stages.read(args.stages, args.data.resolve(), args.out.resolve())
+        done = stages.ended(args.out)
+    except (ValueError, OSError) as error:
+        print(f"reproduce: {error}", file=sys.stderr)
+        return 1
+    for number, stage in enumerate(todo, start=1):
+        heading = f"{number}/{len(todo)} {stage.name}"
+        if stage.name in done:
+            print(f"{heading}: ended before, after {done[stage.name] / 60:.1f} minutes", flush=True)
+            continue
+        print(f"{heading}:\n    python {shlex.join(stage.arguments)}", flush=True)
+        if args.dry_run:
+            continue
+        try:
+            status = stages.run(stage, args.out, ROOT)
+        except KeyboardInterrupt:
+            status = 130
+        if status:
+            print(f"reproduce: {stage.name} stopped with exit status {status}; run again to go on", file=sys.stderr)
+            return status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

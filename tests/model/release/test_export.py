@@ -1,0 +1,116 @@
+import hashlib
+import json
+import pathlib
+
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor, nn
+
+from model.prior import priors
+from model.release import export, released
+from model.vae.networks import Decoder, Encoder
+
+from ..conftest import TINY
+
+
+def tiny_release() -> released.Release:
+    torch.manual_seed(0)
+    encoder, decoder = Encoder(TINY), Decoder(TINY)
+    with torch.no_grad():
+        decoder(encoder(torch.rand(8, 3, 32, 32))[0])
+    codes = torch.randn(64, TINY.latent_dim).numpy()
+    prior = priors.fit_gaussian_mixture(codes, axes=8, components=2)
+    facts = {"name": "tiny", "created": "2026-01-01T00:00:00+00:00", "directions": [], "metrics": {}}
+    return released.Release(TINY, encoder.eval(), decoder.eval(), prior, facts)
+
+
+def test_a_bundle_holds_what_its_manifest_says(tmp_path: pathlib.Path) -> None:
+    export.write_bundle(tiny_release(), "tiny-1", "# Card\n", tmp_path / "bundle")
+    manifest = json.loads((tmp_path / "bundle" / "manifest.json").read_text())
+    assert set(manifest["files"]) == {
+        f"{name}.{kind}" for name in ("encoder", "decoder", "prior") for kind in ("ts", "onnx")
+    } | {"MODEL_CARD.md"}
+    for name, entry in manifest["files"].items():
+        content = (tmp_path / "bundle" / name).read_bytes()
+        assert (hashlib.sha256(content).hexdigest(), len(content)) == (entry["sha256"], entry["bytes"])
+    assert (manifest["latent_dim"], manifest["noise_dim"], manifest["image_size"]) == (TINY.latent_dim, 10, 32)
+
+
+def test_traced_functions_give_what_the_networks_give(tmp_path: pathlib.Path) -> None:
+    model = tiny_release()
+    export.write_bundle(model, "tiny-1", "", tmp_path / "bundle")
+    images = torch.rand(5, 3, 32, 32)
+    mean, log_variance = torch.jit.load(tmp_path / "bundle" / "encoder.ts")(images)
+    with torch.no_grad():
+        expected = model.encoder(images)
+    assert torch.allclose(mean, expected[0], atol=1e-4)
+    assert torch.allclose(log_variance, expected[1], atol=1e-4)
+
+
+@pytest.mark.parametrize("batch", [1, 16])
+def test_onnx_gives_what_torchscript_gives(batch: int, tmp_path: pathlib.Path) -> None:
+    export.write_bundle(tiny_release(), "tiny-1", "", tmp_path / "bundle")
+    noise = torch.randn(batch, 10)
+    for name, argument in (("prior", noise), ("decoder", torch.randn(batch, TINY.latent_dim))):
+        session = onnxruntime.InferenceSession(tmp_path / "bundle" / f"{name}.onnx")
+        (result,) = session.run(None, {session.get_inputs()[0].name: argument.numpy()})
+        expected = torch.jit.load(tmp_path / "bundle" / f"{name}.ts")(argument)
+        assert torch.allclose(torch.from_numpy(result), expected, atol=1e-4)
+
+
+class BatchOfTwo(nn.Module):
+    def forward(self, z: Tensor) -> Tensor:
+        return z.reshape(2, -1)
+
+
+class Drifting(nn.Module):
+    calls = 0
+
+    def forward(self, z: Tensor) -> Tensor:
+        self.calls += 1
+        return z + self.calls * 1e-3
+
+
+def test_a_function_that_needs_its_batch_size_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ValueError, match="traced function fails at batch size 1"):
+        export.trace("decoder", BatchOfTwo(), (3,))
+    with pytest.raises(ValueError, match="ONNX function fails at batch size 1"):
+        export.write_onnx("decoder", BatchOfTwo(), (3,), tmp_path / "decoder.onnx")
+
+
+def test_a_function_that_differs_from_its_export_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ValueError, match=r"decoder: traced and eager differ by 0\.001"):
+        export.trace("decoder", Drifting(), (3,))
+    with pytest.raises(ValueError, match="decoder: ONNX and eager differ"):
+        export.write_onnx("decoder", Drifting(), (3,), tmp_path / "decoder.onnx")
+
+
+def test_only_a_bundle_is_replaced(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="not a bundle"):
+        export.write_bundle(tiny_release(), "tiny-1", "", tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_released_weights_return_in_half_precision(tmp_path: pathlib.Path) -> None:
+    model = tiny_release()
+    released.save(model, tmp_path / "tiny.safetensors")
+    loaded = released.load(tmp_path / "tiny.safetensors")
+    assert loaded.network == TINY
+    assert loaded.facts == model.facts
+    noise = torch.randn(2, model.prior.noise_dim)
+    with torch.no_grad():
+        difference = loaded.decoder(loaded.prior(noise)) - model.decoder(model.prior(noise))
+    assert difference.abs().max() < 0.01
+
+
+@pytest.mark.parametrize("content", [b"", b"not weights", b"\xff" * 64], ids=["empty", "text", "binary"])
+def test_damaged_weights_are_named(content: bytes, tmp_path: pathlib.Path) -> None:
+    weights, checkpoint = tmp_path / "damaged.safetensors", tmp_path / "damaged.ckpt"
+    weights.write_bytes(content)
+    checkpoint.write_bytes(content)
+    with pytest.raises(ValueError, match=r"damaged\.safetensors"):
+        released.load(weights)
+    with pytest.raises(ValueError, match=r"damaged\.ckpt"):
+        released.load_checkpoint(checkpoint)

@@ -1,0 +1,90 @@
+import pytest
+import torch
+
+from model.prior.priors import StandardNormal
+from model.training.adversary import Adversary, AdversaryConfig
+
+
+@pytest.fixture(scope="module")
+def adversary() -> Adversary:
+    torch.manual_seed(0)
+    made = Adversary(AdversaryConfig(weight=1.0, drawn=3, midpoints=2), 64)
+    made.prepare(torch.rand(4, 3, 64, 64), StandardNormal(5))
+    return made
+
+
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def test_codes_of_photographs_come_first_then_draws_then_points_between(adversary: Adversary) -> None:
+    codes = torch.full((4, 5), 7.0)
+    beside = adversary.beside(codes, seeded())
+    assert beside.shape == (4 + 3 + 2, 5)
+    assert torch.equal(beside[:4], codes)
+    assert not (beside[4:7] == 7).any()
+    assert torch.allclose(beside[7:], torch.tensor(7.0))
+
+
+def test_a_photograph_is_no_distance_from_itself_whatever_is_done_to_both(adversary: Adversary) -> None:
+    photographs = torch.rand(4, 3, 64, 64)
+    distance, _, _ = adversary.terms(adversary.views(photographs, photographs.clone(), seeded()))
+    assert float(distance) == pytest.approx(0, abs=1e-5)
+    other, _, _ = adversary.terms(adversary.views(photographs, photographs.flip(0), seeded()))
+    assert other > 0.1
+
+
+def test_its_weights_get_no_gradient_from_the_decoders_loss(adversary: Adversary) -> None:
+    decoded = torch.rand(4, 3, 64, 64, requires_grad=True)
+    distance, loss, _ = adversary.terms(adversary.views(torch.rand(4, 3, 64, 64), decoded, seeded()))
+    (distance + loss).backward()
+    assert decoded.grad is not None
+    assert decoded.grad.abs().sum() > 0
+    assert all(weight.grad is None for weight in adversary.parameters())
+
+
+def test_terms_pull_at_the_last_layer_as_strongly_as_the_reconstruction(adversary: Adversary) -> None:
+    layer = torch.randn(5, requires_grad=True)
+    reconstruction = (3 * layer).square().sum()
+    terms = ((layer - 1).abs().sum(), (layer + 2).square().sum() * 1e-3)
+    adversary.measure(reconstruction, terms, layer)
+    norms = [
+        torch.autograd.grad(loss, layer, retain_graph=True)[0].norm()
+        for loss in (reconstruction, *(pull * term for pull, term in zip(adversary.pull, terms, strict=True)))
+    ]
+    assert norms[1] == pytest.approx(norms[0].item(), rel=1e-4)
+    assert norms[2] == pytest.approx(norms[0].item(), rel=1e-4)
+
+
+def test_a_step_with_a_number_that_is_none_leaves_the_discriminator_as_it_was(adversary: Adversary) -> None:
+    before = [weight.clone() for weight in adversary.trained]
+    adversary.terms(adversary.views(torch.rand(2, 3, 64, 64), torch.full((2, 3, 64, 64), torch.nan), seeded()))
+    assert all(torch.equal(*pair) for pair in zip(before, adversary.trained, strict=True))
+
+
+def test_large_pictures_are_looked_at_whole_and_in_pieces() -> None:
+    adversary = Adversary(AdversaryConfig(weight=1.0), 256)
+    photographs = torch.rand(2, 3, 256, 256)
+    whole, piece = adversary.views(photographs, photographs, seeded())
+    for view in (whole, piece):
+        assert view.photographs.shape == (2, 3, 128, 128)
+        assert torch.equal(view.photographs, view.decoded)
+    # Noise made smaller is averaged; a piece of it is not.
+    assert piece.photographs.std() > 1.5 * whole.photographs.std()
+
+
+def test_everything_it_needs_moves_to_another_device() -> None:
+    adversary = Adversary(AdversaryConfig(weight=1.0), 64).to("meta")
+    assert {tensor.device.type for tensor in adversary.perception.parameters()} == {"meta"}
+    assert adversary.pull.device.type == "meta"
+
+
+@pytest.mark.parametrize(("step", "weight"), [(0, 0.0), (9, 0.0), (10, 0.25), (11, 0.5), (13, 1.0), (99, 1.0)])
+def test_the_generators_loss_counts_from_a_step_on(step: int, weight: float) -> None:
+    assert AdversaryConfig(weight=1.0, start_step=10, ramp_steps=4).weight_at(step) == weight
+
+
+@pytest.mark.parametrize("values", [{"weight": -1.0}, {"learning_rate": float("nan")}, {"drawn": -1}])
+def test_a_wrong_value_is_named(values: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=f"adversary.{next(iter(values))}"):
+        AdversaryConfig(**values)  # type: ignore[arg-type]

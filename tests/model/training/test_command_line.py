@@ -1,0 +1,218 @@
+import csv
+import dataclasses
+import pathlib
+import types
+
+import pytest
+import torch
+
+from model.data import batches, drawings, prepared
+from model.release import released
+from model.training import trainers
+from model.training.adversary import AdversaryConfig
+from model.training.command_line import train
+from model.training.module import VAE
+from model.training.optimizers import OptimizerConfig
+from model.vae.losses import LossConfig
+
+from ..conftest import TINY
+
+
+def weights(run: pathlib.Path) -> dict[str, torch.Tensor]:
+    checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    return checkpoint["state_dict"]  # type: ignore[no-any-return]
+
+
+def test_a_run_leaves_logs_and_checkpoints(recipe: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    train([f"--recipe={recipe}", f"--out={tmp_path}"])
+    assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    with (tmp_path / "csv_1" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    last = [row for row in rows if row["val_psnr"]][-1]
+    assert float(last["val_psnr"]) > 5
+    assert float(last["val_kl"]) >= 0
+    assert any((tmp_path / "tensorboard").iterdir())
+
+
+def test_a_resumed_run_ends_bit_for_bit_where_the_unbroken_one_does(
+    recipe: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # All that carries a state from step to step: averages, the discriminator and its optimizer, the order of images.
+    keys = [f"--recipe={recipe}", "--model.adversary.weight=0.5", "--data.balance=0.5", "--ema_decay=0.9"]
+    train([*keys, f"--out={tmp_path / 'whole'}"])
+
+    def power_cut(self: VAE) -> None:
+        if self.current_epoch == 1:
+            raise RuntimeError("power cut")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VAE, "on_train_epoch_start", power_cut)
+        with pytest.raises(RuntimeError, match="power cut"):
+            train([*keys, f"--out={tmp_path / 'parts'}"])
+    train([*keys, f"--out={tmp_path / 'parts'}", "--resume"])
+    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert all(torch.equal(value, parts[name]) for name, value in whole.items())
+    assert len(list((tmp_path / "parts").glob("csv_*/metrics.csv"))) == 2
+
+
+def test_the_last_checkpoint_is_of_the_last_epoch_even_where_that_was_worse(
+    recipe: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validate = VAE.validation_step
+
+    def worse_each_epoch(self: VAE, batch: torch.Tensor, batch_index: int) -> None:
+        self.log("val_loss", float(self.current_epoch))
+        with monkeypatch.context() as patch:
+            patch.setattr(self, "log_dict", lambda *_, **__: None)
+            validate(self, batch, batch_index)
+
+    monkeypatch.setattr(VAE, "validation_step", worse_each_epoch)
+    train([f"--recipe={recipe}", f"--out={tmp_path}"])
+    epochs = {
+        name: torch.load(tmp_path / "checkpoints" / f"{name}.ckpt", weights_only=True)["epoch"]
+        for name in ("best", "last")
+    }
+    assert epochs == {"best": 0, "last": 1}
+
+
+def test_a_finished_run_is_not_overwritten(recipe: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.ckpt").touch()
+    with pytest.raises(ValueError, match="--resume"):
+        train([f"--recipe={recipe}", f"--out={tmp_path}"])
+
+
+def test_resuming_nothing_is_an_error(recipe: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ValueError, match=r"there is no .*last\.ckpt"):
+        train([f"--recipe={recipe}", f"--out={tmp_path}", "--resume"])
+
+
+@pytest.mark.parametrize(
+    ("argument", "named"),
+    [
+        ("--model.network.depth=3", "depth"),
+        ("--model.loss.reconstruction=l1", "reconstruction"),
+        ("--model.loss.beta=-1", "beta"),
+        ("--data.batch_size=none", "batch_size"),
+        ("--trainer.max_epoch=3", "max_epoch"),
+    ],
+)
+def test_a_wrong_recipe_value_names_its_key(
+    argument: str, named: str, recipe: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises((SystemExit, ValueError)) as caught:
+        train([f"--recipe={recipe}", f"--out={tmp_path / 'run'}", argument])
+    assert named in capsys.readouterr().err + str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_non_finite_step_is_skipped_and_counted() -> None:
+    module = VAE(TINY, LossConfig(), OptimizerConfig())
+    module.log = lambda *_, **__: None  # type: ignore[method-assign, misc, assignment]
+    optimizer = torch.optim.AdamW(module.parameters())
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    _, reconstruction, kl = module.elbo(torch.full((4, 3, 32, 32), torch.nan), torch.zeros(4, TINY.latent_dim))
+    (reconstruction + kl).backward()
+    module.on_before_optimizer_step(optimizer)
+    optimizer.step()
+    assert module.skipped_steps == 1
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+
+
+def test_a_skipped_step_leaves_the_mean_of_its_epoch_a_number() -> None:
+    module = VAE(TINY, LossConfig(), OptimizerConfig())
+    module._trainer = types.SimpleNamespace(world_size=1, global_rank=0, global_step=0, log_every_n_steps=0)  # type: ignore[assignment]
+    logged: dict[str, torch.Tensor] = {}
+    module.log_dict = lambda values, **_: logged.update(values)  # type: ignore[method-assign, misc, assignment]
+    module.log = lambda *_, **__: None  # type: ignore[method-assign, misc, assignment]
+    module.on_train_epoch_start()
+    for batch in (torch.rand(4, 3, 32, 32), torch.full((4, 3, 32, 32), torch.nan)):
+        module.training_step(batch, 0)
+    module.on_train_epoch_end()
+    assert all(value.isfinite() for value in logged.values())
+    assert logged["psnr_epoch"] > 1
+
+
+def test_training_starts_from_released_weights(recipe: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    train([f"--recipe={recipe}", f"--out={tmp_path / 'first'}"])
+    start = tmp_path / "first" / "checkpoints" / "last.ckpt"
+    network, encoder, _, _ = released.load_checkpoint(start)
+    module = VAE(network, LossConfig(), OptimizerConfig())
+    module.start_from(start)
+    assert torch.equal(next(module.encoder.parameters()), next(encoder.parameters()))
+    VAE(dataclasses.replace(network, sharpen=0.5), LossConfig(), OptimizerConfig()).start_from(start)
+    other = VAE(dataclasses.replace(network, slope=0.3), LossConfig(), OptimizerConfig())
+    with pytest.raises(ValueError, match="another network"):
+        other.start_from(start)
+
+
+def test_a_decoder_grows_by_a_doubling_whose_layers_learn_first(recipe: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    train([f"--recipe={recipe}", f"--out={tmp_path / 'small'}"])
+    start = tmp_path / "small" / "checkpoints" / "last.ckpt"
+    network, small, _, _ = released.load_checkpoint(start)
+    grown = dataclasses.replace(
+        network, image_size=64, halved=True, decoder_widths=(*network.outward, 4), decoder_blocks=(1, 0, 1)
+    )
+    config = AdversaryConfig(weight=1.0, start_step=2)
+    module = VAE(grown, LossConfig(), OptimizerConfig(), config)
+    module.start_from(start)
+    images = torch.rand(2, 3, 64, 64)
+    halves = torch.nn.functional.avg_pool2d(images, 2)
+    assert torch.allclose(module.encoder.eval()(images)[0], small(halves)[0], atol=1e-5)
+    assert module.decoder.eval()(small(halves)[0]).shape == images.shape
+
+    folder = tmp_path / "data"
+    drawings.write_cars(folder, 64, 16, 8)
+    keys = [f"--recipe={recipe}", f"--data.folder={folder}", f"--start_from={start}", f"--out={tmp_path / 'large'}"]
+    keys += ["--model.network.image_size=64", "--model.network.halved=true", "--model.adversary.weight=1"]
+    keys += ["--model.network.decoder_widths=[16,8,4]", "--model.network.decoder_blocks=[1,0,1]"]
+    train([*keys, "--model.adversary.start_step=99"])
+    before, after = (weights(tmp_path / name) for name in ("small", "large"))
+    kept = [name for name in before if name.startswith("decoder.") and name in after]
+    assert len(kept) > 5
+    assert all(torch.equal(before[name], after[name]) for name in kept if before[name].shape == after[name].shape)
+    assert all(torch.equal(value, after[name]) for name, value in before.items() if name.startswith("encoder."))
+    assert any(after[name] > 0 for name in after if name.endswith("num_batches_tracked") and name not in before)
+
+
+def test_the_average_forgets_the_untrained_weights() -> None:
+    update = trainers.averaging(0.999)
+    average = torch.tensor(100.0)
+    for step in range(200):
+        average = update(average, torch.tensor(1.0), step)
+    assert average.item() == pytest.approx(1, abs=0.05)
+
+
+def test_batches_come_in_an_order_that_depends_on_the_epoch_only(prepared: pathlib.Path) -> None:
+    images = prepared.open_split(prepared, "train")
+    batch = images.__getitems__([2, 0])
+    assert batch.shape == (2, 3, 32, 32)
+    assert torch.equal(batch[1], images[0])
+
+
+def test_balance_draws_small_folders_as_often_as_large_ones(prepared: pathlib.Path) -> None:
+    images = prepared.open_split(prepared, "train")
+    few = [row for row, folder in enumerate(images.folders) if folder == "wide"][:3]
+    kept = [row for row, folder in enumerate(images.folders) if folder == "tall" or row in few]
+    images.rows, images.folders = images.rows[kept], [images.folders[row] for row in kept]
+    drawn = [row for epoch in range(60) for row in sampled(images, epoch)]
+    share = sum(images.folders[row] == "wide" for row in drawn) / len(drawn)
+    assert share == pytest.approx(0.5, abs=0.06)
+
+
+def sampled(images: prepared.Images, epoch: int) -> list[int]:
+    sampler = batches.BalancedSampler(images, 1.0, 1, 0, seed=0)
+    sampler.set_epoch(epoch)
+    assert list(sampler) == list(sampler)
+    return list(sampler)
+
+
+@pytest.mark.parametrize("split", ["nothing"])
+def test_a_missing_split_is_named(prepared: pathlib.Path, split: str) -> None:
+    with pytest.raises(ValueError, match="nothing"):
+        prepared.open_split(prepared, split)  # type: ignore[arg-type]
+
+
+def test_a_folder_without_prepared_data_says_how_to_make_it(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ValueError, match="prepare_data"):
+        prepared.open_split(tmp_path, "train")

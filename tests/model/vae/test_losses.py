@@ -1,0 +1,54 @@
+import math
+
+import hypothesis
+import hypothesis.strategies as st
+import pytest
+import torch
+
+from model.vae import losses
+from model.vae.losses import LossConfig, Posterior
+
+
+def test_kl_agrees_with_torchs_own() -> None:
+    mean, log_variance = torch.randn(4, 7), torch.randn(4, 7)
+    normal = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    expected = torch.distributions.kl_divergence(normal, torch.distributions.Normal(0.0, 1.0))
+    assert torch.allclose(Posterior(mean, log_variance).kl(), expected, atol=1e-5)
+
+
+@hypothesis.given(st.floats(-5, 5), st.floats(-9, 9))
+def test_kl_is_never_negative(mean: float, log_variance: float) -> None:
+    assert Posterior(torch.tensor([[mean]]), torch.tensor([[log_variance]])).kl().item() >= -1e-6
+
+
+def test_sigma_loss_is_the_gaussian_likelihood_at_its_best_variance() -> None:
+    images, targets = torch.rand(3, 1, 4, 4), torch.rand(3, 1, 4, 4)
+    deviation = (images - targets).square().mean().sqrt()
+    expected = -torch.distributions.Normal(images, deviation).log_prob(targets).sum((1, 2, 3)).mean()
+    assert losses.reconstruction_nats(images, targets, "sigma").item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_mse_and_bce_are_summed_over_pixels_and_averaged_over_the_batch() -> None:
+    images, targets = torch.full((2, 1, 3, 3), 0.5), torch.zeros(2, 1, 3, 3)
+    assert losses.reconstruction_nats(images, targets, "mse").item() == pytest.approx(9 * 0.25)
+    assert losses.reconstruction_nats(images, targets, "bce").item() == pytest.approx(9 * math.log(2))
+
+
+def test_psnr_of_a_known_error() -> None:
+    assert losses.psnr(torch.full((1, 3, 2, 2), 0.6), torch.full((1, 3, 2, 2), 0.5)).item() == pytest.approx(
+        20, abs=1e-3
+    )
+
+
+def test_beta_warms_up_linearly_and_stays() -> None:
+    config = LossConfig(beta=2.0, warmup_steps=4)
+    assert [config.beta_at(step) for step in (0, 1, 3, 100)] == [0.5, 1.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [({"reconstruction": "l1"}, "l1"), ({"beta": -1}, "-1"), ({"beta": math.nan}, "nan"), ({"warmup_steps": -3}, "-3")],
+)
+def test_a_wrong_objective_is_named(values: dict[str, object], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        LossConfig(**values)  # type: ignore[arg-type]
