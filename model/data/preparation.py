@@ -226,7 +226,7 @@ def _write(
     kept: list[tuple[str, str]] = []
     # Hashes in the order of arrival, for one vectorised comparison per image.
     hashes = np.zeros(len(sources), np.uint64)
-    spool = _room_for(work / "spool.npy", (max(1, len(sources)), settings.size, settings.size, 3))
+    spool = room_for(work / "spool.npy", (max(1, len(sources)), settings.size, settings.size, 3))
     for source in progress(sorted(sources, key=lambda s: (SPLIT_ORDER.get(s.split or "", 0), s.name))):
         try:
             content = source.read()
@@ -255,7 +255,7 @@ def _write(
         raise ValueError(f"no image is left of {len(sources)}: {reasons}")
 
     order = sorted(range(len(kept)), key=lambda index: kept[index][0])
-    array = _room_for(work / IMAGES, (len(kept), *spool.shape[1:]))
+    array = room_for(work / IMAGES, (len(kept), *spool.shape[1:]))
     for row, index in enumerate(order):
         array[row] = spool[index]
     array.flush()
@@ -278,7 +278,7 @@ def _write(
     return card
 
 
-def _room_for(path: pathlib.Path, shape: tuple[int, ...]) -> "np.memmap[t.Any, np.dtype[np.uint8]]":
+def room_for(path: pathlib.Path, shape: tuple[int, ...]) -> "np.memmap[t.Any, np.dtype[np.uint8]]":
     """An array on disk whose space is taken at once: a page that finds none later would kill the process."""
     array = open_memmap(path, "w+", np.uint8, shape)
     if hasattr(os, "posix_fallocate"):

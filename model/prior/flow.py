@@ -168,7 +168,7 @@ class Flow(Prior):
         size = 1.0 / self.config.steps
         for step in range(self.config.steps):
             # One time for all rows: exported, everything that depends on it alone is a constant.
-            time = torch.full((1, 1), step * size)
+            time = torch.full((1, 1), step * size, device=noise.device)
             half = places + 0.5 * size * self.velocity(places, time)
             places = places + size * self.velocity(half, time + 0.5 * size)
         return self.origin + (places * self.place_scale * self.unit) @ self.axes

@@ -221,6 +221,23 @@ class VAE(L.LightningModule):
             checkpoint["brought"] = self.brought
 
     def on_load_checkpoint(self, checkpoint: dict[str, t.Any]) -> None:
+        """Refuse to resume a run of another network.
+
+        Raises
+        ------
+        ValueError
+            A key of the network differs; it is named with both values.
+        """
+        there, here = checkpoint["hyper_parameters"]["network"], self.hparams["network"]
+        for name, value in here.items():
+            # A run of before the key was there has its default.
+            kept = there.get(name, getattr(NetworkConfig, name, None))
+            if _plain(kept) != _plain(value):
+                raise ValueError(f"model.network.{name}: {value}, but the run to resume has {kept}")
         if self.adversary is not None:
             self.adversary.optimizer.load_state_dict(checkpoint["discriminator_optimizer"])
             self.brought = checkpoint["brought"]
+
+
+def _plain(value: t.Any) -> t.Any:
+    return list(value) if isinstance(value, tuple) else value

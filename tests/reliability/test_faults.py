@@ -37,9 +37,9 @@ def test_killed_while_publishing(tmp_path: Path) -> None:
 
 def test_space_is_taken_before_it_is_used(tmp_path: Path) -> None:
     # A page of a memory-mapped array that finds no room kills the process instead of raising.
-    from model.data.preparation import _room_for
+    from model.data.preparation import room_for
 
-    array = _room_for(tmp_path / "array.npy", (100, 64, 64, 3))
+    array = room_for(tmp_path / "array.npy", (100, 64, 64, 3))
     assert (tmp_path / "array.npy").stat().st_blocks * 512 >= array.nbytes
 
 

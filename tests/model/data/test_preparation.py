@@ -132,7 +132,7 @@ def test_a_full_disk_leaves_nothing_behind(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(preparation, "_contact_sheet", full)
+    monkeypatch.setattr(Image.Image, "save", full)  # of the contact sheet, which comes last
     with pytest.raises(OSError, match="No space left"):
         prepare(photographs, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

@@ -1,10 +1,12 @@
 import csv
 import dataclasses
 import pathlib
-import types
+import typing as t
 
+import lightning as L
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from model.data import batches, drawings, prepared
 from model.release import released
@@ -87,6 +89,24 @@ def test_resuming_nothing_is_an_error(recipe: pathlib.Path, tmp_path: pathlib.Pa
         train([f"--recipe={recipe}", f"--out={tmp_path}", "--resume"])
 
 
+def test_a_run_is_not_resumed_with_another_network(recipe: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    train([f"--recipe={recipe}", f"--out={tmp_path}", "--trainer.max_epochs=1"])
+    before = (tmp_path / "checkpoints" / "last.ckpt").read_bytes()
+    with pytest.raises(ValueError, match=r"model\.network\.latents: 3, but the run to resume has 2"):
+        train([f"--recipe={recipe}", f"--out={tmp_path}", "--resume", "--model.network.latents=3"])
+    assert (tmp_path / "checkpoints" / "last.ckpt").read_bytes() == before
+
+
+def test_a_run_is_resumed_for_more_epochs_at_another_weight_of_the_divergence(
+    recipe: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    train([f"--recipe={recipe}", f"--out={tmp_path}", "--trainer.max_epochs=1"])
+    train([f"--recipe={recipe}", f"--out={tmp_path}", "--trainer.max_epochs=2", "--resume", "--model.loss.beta=0.5"])
+    checkpoint = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["epoch"] == 1
+    assert checkpoint["hyper_parameters"]["loss"]["beta"] == 0.5
+
+
 @pytest.mark.parametrize(
     ("argument", "named"),
     [
@@ -120,17 +140,16 @@ def test_a_non_finite_step_is_skipped_and_counted() -> None:
 
 
 def test_a_skipped_step_leaves_the_mean_of_its_epoch_a_number() -> None:
-    module = VAE(TINY, LossConfig(), OptimizerConfig())
-    module._trainer = types.SimpleNamespace(world_size=1, global_rank=0, global_step=0, log_every_n_steps=0)  # type: ignore[assignment]
-    logged: dict[str, torch.Tensor] = {}
-    module.log_dict = lambda values, **_: logged.update(values)  # type: ignore[method-assign, misc, assignment]
-    module.log = lambda *_, **__: None  # type: ignore[method-assign, misc, assignment]
-    module.on_train_epoch_start()
-    for batch in (torch.rand(4, 3, 32, 32), torch.full((4, 3, 32, 32), torch.nan)):
-        module.training_step(batch, 0)
-    module.on_train_epoch_end()
-    assert all(value.isfinite() for value in logged.values())
-    assert logged["psnr_epoch"] > 1
+    trainers.quiet()
+    steps = [torch.rand(4, 3, 32, 32), torch.full((4, 3, 32, 32), torch.nan)]
+    quick: dict[str, t.Any] = {"accelerator": "cpu", "logger": False, "enable_checkpointing": False}
+    quick |= {"enable_progress_bar": False, "enable_model_summary": False, "max_epochs": 1, "num_sanity_val_steps": 0}
+    trainer = L.Trainer(**quick)
+    loaders = [DataLoader(part, batch_size=None) for part in (steps, steps[:1])]  # type: ignore[arg-type, var-annotated]
+    trainer.fit(VAE(TINY, LossConfig(), OptimizerConfig()), *loaders)
+    means = {name: value for name, value in trainer.callback_metrics.items() if name.endswith("_epoch")}
+    assert all(value.isfinite() for value in means.values())
+    assert means["psnr_epoch"] > 1
 
 
 def test_training_starts_from_released_weights(recipe: pathlib.Path, tmp_path: pathlib.Path) -> None:
@@ -171,7 +190,7 @@ def test_a_decoder_grows_by_a_doubling_whose_layers_learn_first(recipe: pathlib.
     assert len(kept) > 5
     assert all(torch.equal(before[name], after[name]) for name in kept if before[name].shape == after[name].shape)
     assert all(torch.equal(value, after[name]) for name, value in before.items() if name.startswith("encoder."))
-    assert any(after[name] > 0 for name in after if name.endswith("num_batches_tracked") and name not in before)
+    assert any(after[name] > 0 for name in after if name.endswith("num_stepstracked") and name not in before)
 
 
 def test_the_average_forgets_the_untrained_weights() -> None:
@@ -182,7 +201,7 @@ def test_the_average_forgets_the_untrained_weights() -> None:
     assert average.item() == pytest.approx(1, abs=0.05)
 
 
-def test_batches_come_in_an_order_that_depends_on_the_epoch_only(prepared: pathlib.Path) -> None:
+def test_stepscome_in_an_order_that_depends_on_the_epoch_only(prepared: pathlib.Path) -> None:
     images = prepared.open_split(prepared, "train")
     batch = images.__getitems__([2, 0])
     assert batch.shape == (2, 3, 32, 32)
