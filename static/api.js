@@ -77,18 +77,23 @@ export async function requestJson(path, { json, ...options } = {}) {
   const headers = { Accept: "application/json", ...(json && { "Content-Type": "application/json" }) };
   const body = json && { method: "POST", body: JSON.stringify(json) };
   const answer = await request(path, { headers, ...body, ...options });
-  return answer.json();
+  return answer.json().catch((error) => {
+    if (options.signal?.aborted) throw error;
+    throw new Problem("The answer broke off on its way. Check the connection, then try again.");
+  });
 }
 
 /** @param {string} path @param {RequestInit} options @param {AbortSignal} [signal] */
 async function send(path, options, signal) {
-  const limit = AbortSignal.timeout(TIME_LIMIT_MS);
-  const either = signal ? AbortSignal.any([signal, limit]) : limit;
+  signal?.throwIfAborted();
+  const limit = new AbortController(); // not AbortSignal.any: a page on a browser without it would be dead
+  setTimeout(() => limit.abort(), TIME_LIMIT_MS);
+  signal?.addEventListener("abort", () => limit.abort(signal.reason));
   try {
-    return await (sentAlready(path, either) ?? fetch(address(path), { ...options, signal: either }));
+    return await (sentAlready(path, limit.signal) ?? fetch(address(path), { ...options, signal: limit.signal }));
   } catch (error) {
     if (signal?.aborted) throw error;
-    if (limit.aborted) throw new Problem("The server has not answered for a minute. Try again later.");
+    if (limit.signal.aborted) throw new Problem("The server has not answered for a minute. Try again later.");
     if (!navigator.onLine) throw new Problem("You are offline. Try again when the connection is back.");
     throw new Problem("The server cannot be reached. Check the connection, then try again.");
   }
@@ -110,7 +115,7 @@ function pauseBefore(answer, attempt) {
 }
 
 /** @type {(seconds: number, signal?: AbortSignal) => Promise<void>} */
-function pause(seconds, signal) {
+export function pause(seconds, signal) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, seconds * 1000);
     signal?.addEventListener("abort", () => {

@@ -8,7 +8,7 @@ import { address } from "./api.js";
 import { mount, showMarks, start as startCars } from "./cars.js";
 import { VIEWS, isOther, link, meet, read, write } from "./links.js";
 import { quiet, tell } from "./notes.js";
-import { firstPicture } from "./pictures.js";
+import { copyText, firstPicture } from "./pictures.js";
 import * as random from "./random.js";
 import { kept } from "./shelf.js";
 import { enter, get, subscribe, toParams } from "./state.js";
@@ -85,8 +85,14 @@ const missing = () => tell("This part of the page did not arrive. Check the conn
 
 function showShelf() {
   const cars = kept();
+  const $shelf = $("#shelf-cars");
+  const focused = $shelf.children().get().findIndex((each) => each.contains(document.activeElement));
   $("#shelf").prop("hidden", cars.length === 0);
-  $("#shelf-cars").empty().append(cars.map((car) => mount({ ...car, number: car.name })));
+  $shelf.empty().append(cars.map((car) => mount({ ...car, number: car.name })));
+  if (focused < 0) return;
+  // The focus was on a car that has gone, or is another element now: it goes on to the car that took its place.
+  const $next = $shelf.children().eq(Math.min(focused, cars.length - 1)).find("[data-do=keep]");
+  (cars.length ? $next[0] : $(`#view-${open} h1`)[0]).focus({ preventScroll: true });
 }
 
 /** @param {View} view */
@@ -140,6 +146,10 @@ function start() {
     if (view === open) shown?.render(get(view));
   });
 
+  // The model's own cars are square, with white above and below that a mount may cut; all others are shown whole.
+  document.addEventListener("load", ({ target }) => {
+    if (target instanceof HTMLImageElement) $(target).toggleClass("is-whole", target.naturalWidth !== target.naturalHeight);
+  }, true);
   $(window).on("hashchange", route);
   $(document).on("model", (_, /** @type {string} */ version) => {
     meet(version);
@@ -150,7 +160,7 @@ function start() {
   $(window).on("offline", () => tell("You are offline. What is on the table stays; new cars need the connection."));
   $(window).on("online", () => { tell("You are online again."); watchHealth(1); });
   $(document).on("shelf", () => { showShelf(); showMarks(); });
-  $(document).on("click", "[data-copy-link]", () => navigator.clipboard.writeText(location.href).then(
+  $(document).on("click", "[data-copy-link]", () => copyText(location.href).then(
     () => tell("Copied the link. It brings back exactly this."),
     () => tell("The browser did not allow copying. The link is in the address bar."),
   ));

@@ -10,7 +10,7 @@ import { pictured, requestJson } from "./api.js";
 import { go, latentReference, parseReference, seedReference } from "./links.js";
 import { say, stamp, tell } from "./notes.js";
 import { canCopy, copy, save, toPng } from "./pictures.js";
-import { isKept, toggleKept } from "./shelf.js";
+import { ROOM, isFull, isKept, toggleKept } from "./shelf.js";
 import { get, picked } from "./state.js";
 
 /** @param {string | number} seed @param {number} temperature @param {DrawnCar} car @returns {Car} */
@@ -93,11 +93,13 @@ const ACTIONS = {
   a: (car) => { picked.toggle("a", car); tellPick("a", car); },
   b: (car) => { picked.toggle("b", car); tellPick("b", car); },
   keep(car) {
+    if (isFull() && !isKept(car.ref)) return tell(`The shelf is full with ${ROOM} cars. Take one off it to keep another.`);
     try {
       say(toggleKept(car) ? `${car.name} is on your shelf` : `${car.name} is off your shelf`);
     } catch {
       tell("This browser does not let the page store anything, so nothing can be kept.");
     }
+    return undefined;
   },
   like: (car) => go("random", { like: car.ref, count: 12 }),
   mix: (car) => go("mix", { car: car.ref }),

@@ -20,6 +20,7 @@ const DIGITS = 1000; // of a latent's numbers; more would only lengthen each req
 let directions;
 /** The car that the dials start from. @type {(Car & {latent: number[]}) | undefined} */
 let origin;
+let fetching = ""; // reference of the car that is on its way
 /** Its own place on each dial. @type {number[]} */
 let starts = [];
 /** How far each dial goes to both sides. @type {number[]} */
@@ -31,22 +32,25 @@ let held = false; // a dial is being dragged
 /** @param {Readonly<MixState>} state @returns {Promise<boolean> | void} */
 export function render({ car }) {
   if (!parseReference(car)) return tell("This link is damaged: its car is missing.", { lasting: true });
-  if (car !== origin?.ref) return load(car);
+  if (car !== origin?.ref) return car === fetching ? undefined : load(car);
   showPlaces();
   return draw();
 }
 
 /** @param {string} ref */
 function load(ref) {
-  return job("mix-car", "Fetching the car", async (context) => {
+  return job("mix-car", "Fetching the car", async ({ settled, ...context }) => {
     const $dials = $("#dials").prop("inert", true);
+    fetching = ref;
     try {
+      await settled();
       const found = await resolve(ref, context);
       directions ??= /** @type {Direction[]} */ ((await requestJson("/directions", context)).directions);
       if (!directions.length) tell("This model names no directions, so there is nothing to mix.");
       origin = { .../** @type {Car & {latent: number[]}} */ (found), ref };
     } finally {
-      if (context.signal.reason !== "newer") $dials.prop("inert", false);
+      if (fetching === ref) fetching = "";
+      if (!fetching) $dials.prop("inert", false);
     }
     shown = "";
     setDials(origin, directions);
@@ -167,9 +171,9 @@ export function start() {
   $("#dials")
     .on("input", "input", () => {
       held = true;
-      change("mix", { dials: sliders() }, "none");
+      if (!fetching) change("mix", { dials: sliders() }, "none");
     })
-    .on("change", "input", () => settle(sliders()));
+    .on("change", "input", () => { if (!fetching) settle(sliders()); });
   $("#mix-reset").on("click", () => settle(starts));
   $("#mix-new").on("click", () => change("mix", { car: `${freshSeed()}.0`, dials: [] }));
   $("#dials").append(Array.from({ length: MOST }, () => {

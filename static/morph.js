@@ -23,6 +23,7 @@ const SLOTS = ["a", "b"];
 let frames = [];
 /** Of A and B, once there are frames. @type {number[][]} */
 let latents = [];
+let fetching = ""; // references of the ends that are on their way
 let shown = ""; // what the frames are made from, also while they are on their way
 /** @type {ReturnType<typeof setInterval> | undefined} */
 let playing;
@@ -39,7 +40,9 @@ export function render(state) {
   SLOTS.forEach(showSlot);
   if (missing().length) {
     stop();
-    return fetchEnds();
+    setFrames([]);
+    shown = "";
+    return fetching === state.a + state.b ? undefined : fetchEnds();
   }
   const wanted = format("morph", { ...state, at: "" });
   if (wanted === shown) return see(state.at);
@@ -56,10 +59,22 @@ export const hide = () => pause();
 const missing = () => SLOTS.filter((slot) => get("morph")[slot] && !picked.car(slot));
 
 function fetchEnds() {
-  return job("ends", "Fetching the two cars", async (context) => {
-    const slots = missing();
-    const cars = await Promise.all(slots.map((slot) => resolve(get("morph")[slot], context)));
-    picked.set(Object.fromEntries(slots.map((slot, i) => [slot, cars[i]])), "replace");
+  return job("ends", "Fetching the two cars", async ({ settled, ...context }) => {
+    const refs = get("morph");
+    fetching = refs.a + refs.b;
+    try {
+      await settled();
+      const slots = missing();
+      const cars = await Promise.allSettled(slots.map((slot) => resolve(refs[slot], context)));
+      context.signal.throwIfAborted();
+      // Another choice, made meanwhile, stands.
+      const wanted = slots.filter((slot) => get("morph")[slot] === refs[slot]);
+      const found = cars.flatMap((car, i) => (car.status === "fulfilled" && wanted.includes(slots[i]) ? [[slots[i], car.value]] : []));
+      if (found.length) picked.set(Object.fromEntries(found), "replace");
+      cars.forEach((car) => { if (car.status === "rejected") throw car.reason; });
+    } finally {
+      if (context.signal.reason !== "newer") fetching = "";
+    }
   });
 }
 
@@ -191,7 +206,6 @@ export function fillSlot(file, slot = freeSlot()) {
 /** @param {Slot} slot */
 function showSlot(slot) {
   const car = picked.car(slot);
-  if (!car && get("morph")[slot]) return; // on its way
   const $slot = $(`.slot--${slot}`).toggleClass(`is-${slot}`, Boolean(car));
   const alt = car ? `${slot.toUpperCase()}: ${car.name}` : "";
   $slot.find("img").prop("hidden", !car).attr({ src: car?.image ?? null, alt });

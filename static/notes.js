@@ -2,14 +2,16 @@
  * What the page says: progress that can be cancelled, failures that can be tried again, short news.
  *
  * @import { Context } from "./api.js"
+ * @typedef {Context & {signal: AbortSignal, settled: () => Promise<void>}} JobContext
  * @typedef {{act?: () => void, label?: string, close?: boolean}} Buttons
  */
 
-import { Problem } from "./api.js";
+import { Problem, pause } from "./api.js";
 
 const QUIET_MS = 300; // an answer that comes sooner needs no note
 const SLOW_S = 3;
 const NEWS_MS = 7000;
+const HASTE_MS = 300; // clicks that follow each other faster than this are meant as one
 
 /** The elements of a template, cloned. @param {string} name @returns {JQuery} */
 export function stamp(name) {
@@ -25,8 +27,12 @@ function note(text, { kind = "news", act, label = "", close } = {}) {
   const $note = stamp("note").addClass(`note--${kind}`);
   $note.find(".note__what").text(text);
   if (kind === "problem") $note.attr("role", "alert");
-  $note.find("[data-note=act]").text(label).prop("hidden", !act).on("click", () => { $note.remove(); act?.(); });
-  $note.find("[data-note=close]").prop("hidden", !close).on("click", () => $note.remove());
+  const leave = () => {
+    $note.remove();
+    if (document.activeElement === document.body) $("dialog[open] button, main h1:visible")[0]?.focus({ preventScroll: true });
+  };
+  $note.find("[data-note=act]").text(label).prop("hidden", !act).on("click", () => { leave(); act?.(); });
+  $note.find("[data-note=close]").prop("hidden", !close).on("click", leave);
   return $note.appendTo("#notes");
 }
 
@@ -43,12 +49,15 @@ export function tell(text, { lasting = false, ...options } = {}) {
 
 /** @type {Map<string, AbortController>} */
 const running = new Map();
+/** When each was asked for last. @type {Map<string, number>} */
+const asked = new Map();
 
 /**
  * Run one piece of work with a note about it; work of the same key that is still running is given up for it.
  * @param {string} key
  * @param {string} doing  "Drawing 12 cars"
- * @param {(context: Context & {signal: AbortSignal}) => Promise<unknown>} work  what it gets goes on to `request`
+ * @param {(context: JobContext) => Promise<unknown>} work  what it gets goes on to `request`; by `settled` it waits until
+ *   no quick click follows, unless it is the first
  * @returns {Promise<boolean>}  whether it came to its end; a retry from the note is not waited for
  */
 export async function job(key, doing, work) {
@@ -59,19 +68,22 @@ export async function job(key, doing, work) {
   const again = { act: () => job(key, doing, work), label: "Try again", close: true };
   const $note = note(doing, { kind: "busy", act: () => controller.abort("cancelled"), label: "Cancel" });
   const start = performance.now();
+  const pursued = start - (asked.get(key) ?? -Infinity) < HASTE_MS;
+  asked.set(key, start);
   const stop = clock($note, doing, start);
   let cold = false;
   try {
     const { signal } = controller;
-    await work({ signal, onWait: (wait) => $note.trigger("wait", [wait]), onCold: () => { cold = true; } });
+    const settled = async () => (pursued ? pause(HASTE_MS / 1000, signal) : undefined);
+    await work({ signal, settled, onWait: (wait) => $note.trigger("wait", [wait]), onCold: () => { cold = true; } });
     const seconds = Math.round((performance.now() - start) / 1000);
     if (cold && seconds >= SLOW_S) tell(`That took ${seconds} s because the server had been asleep. It is awake now.`);
     return true;
   } catch (error) {
     if (controller.signal.reason === "cancelled") note("Cancelled.", { ...again, kind: "cancelled" }).attr("data-job", key);
     if (controller.signal.aborted) return false;
-    if (!(error instanceof Problem)) throw error;
-    note(error.message, { ...again, kind: "problem" }).attr("data-job", key);
+    const sentence = error instanceof Problem ? error.message : `This page made a mistake. Reload it, then try again. (${error})`;
+    note(sentence, { ...again, kind: "problem" }).attr("data-job", key);
     return false;
   } finally {
     stop();

@@ -88,6 +88,9 @@ export function save(blob, name) {
 
 export const canCopy = () => "ClipboardItem" in window && "clipboard" in navigator;
 
+/** Copy text; where the page is on plain HTTP, browsers have no clipboard. @param {string} text */
+export const copyText = async (text) => navigator.clipboard.writeText(text);
+
 /** Copy a picture from an answer. The clipboard takes a promise, as Safari wants no wait between click and writing. @param {string} url */
 export function copy(url) {
   return navigator.clipboard.write([new ClipboardItem({ "image/png": toPng(url) })]);

@@ -37,15 +37,20 @@ function draw(state, wanted) {
     return change("random", { like: "" }, "replace");
   }
   const $sheet = $("#random-cars");
-  return job("random", `Drawing ${count === 1 ? "a car" : `${count} cars`}`, async ({ signal, ...context }) => {
+  return job("random", `Drawing ${count === 1 ? "a car" : `${count} cars`}`, async ({ signal, settled, ...context }) => {
     shown = wanted;
-    $sheet.empty().append(Array.from({ length: count }, blank)).attr("aria-busy", "true");
+    // What is there stays until something else has come.
+    $sheet.attr("aria-busy", "true").children(".mount--blank").remove();
+    $sheet.append(blanks(count - $sheet.children().length));
     try {
+      await settled();
       const batches = like ? variations(state, { signal, ...context }) : sheet(state, { signal, ...context });
       for await (const { first, cars } of batches) {
+        if (!first) $sheet.empty().append(blanks(count));
         cars.forEach((car, i) => $sheet.children().eq(first + i).replaceWith(mount(car)));
       }
     } catch (error) {
+      if (signal.reason !== "newer") $sheet.children(".mount--blank").remove();
       if (shown === wanted) shown = "";
       throw error;
     } finally {
@@ -54,6 +59,9 @@ function draw(state, wanted) {
     say(`${count} cars of seed ${seed}`);
   });
 }
+
+/** @param {number} count  none where it is negative */
+const blanks = (count) => Array.from({ length: Math.max(0, count) }, blank);
 
 /**
  * The cars of a seed, in one or two batches.
@@ -93,17 +101,24 @@ const form = () => ({
   temperature: Number($("#random-temperature").val()),
 });
 
+/** Draw what the form says, if it says something that can be drawn. */
+function submit() {
+  const seed = /** @type {HTMLInputElement} */ (document.getElementById("random-seed"));
+  seed.setCustomValidity(Number(seed.value) > Number.MAX_SAFE_INTEGER ? seed.title : "");
+  if (/** @type {HTMLFormElement} */ (document.getElementById("random-form")).reportValidity()) change("random", form());
+}
+
 export function start() {
-  $("#random-form").on("submit", (event) => {
+  $("#random-form").attr("novalidate", "").on("submit", (event) => {
     event.preventDefault();
-    change("random", form());
+    submit();
   });
   $("#random-new").on("click", () => {
     $("#random-seed").val(freshSeed());
-    if (/** @type {HTMLFormElement} */ (document.getElementById("random-form")).reportValidity()) change("random", form());
+    submit();
   });
   $("#random-temperature").on("input", () => {
     $("#random-temperature-value").text(Number($("#random-temperature").val()).toFixed(1));
-  }).on("change", () => change("random", form()));
+  }).on("change", submit);
   $("#random-like button").on("click", () => change("random", { like: "" }));
 }

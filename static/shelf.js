@@ -6,7 +6,7 @@
  */
 
 const KEY = "carvae.shelf";
-const ROOM = 24;
+export const ROOM = 24;
 
 /** The latest first. @returns {Kept[]} */
 export function kept() {
@@ -21,11 +21,13 @@ export function kept() {
 /** @param {string} ref */
 export const isKept = (ref) => kept().some((car) => car.ref === ref);
 
+export const isFull = () => kept().length >= ROOM;
+
 /** Keep a car, or let it go; returns whether it is kept now. Throws where the browser stores nothing. @param {Kept} car */
 export function toggleKept({ ref, name, image }) {
   const others = kept().filter((car) => car.ref !== ref);
   const keep = !isKept(ref);
-  const cars = keep ? [{ ref, name, image }, ...others].slice(0, ROOM) : others;
+  const cars = keep ? [{ ref, name, image }, ...others] : others;
   localStorage.setItem(KEY, JSON.stringify(cars));
   $(document).trigger("shelf");
   return keep;

@@ -20,6 +20,12 @@ function show(index) {
   $("#viewer-back, #viewer-forward").prop("hidden", cars.length < 2);
 }
 
+/** Put the focus on a car's mount, where it is still there, else on the view's title. @param {string} ref */
+function focusCar(ref) {
+  const $mount = $("main [data-ref]:visible").filter((_, mount) => mount.dataset.ref === ref);
+  ($mount.find("button.mount__window")[0] ?? $("main h1:visible")[0]).focus({ preventScroll: true });
+}
+
 export function start() {
   const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("viewer"));
   $(document).on("click", "[data-ref] > button.mount__window", ({ currentTarget }) => {
@@ -28,6 +34,13 @@ export function start() {
     cars = $mounts.get().map((element) => $(element).data("car"));
     show($mounts.index($mount));
     dialog.showModal();
+    $("#notes").appendTo(dialog); // all else is out of reach while it is open
+  });
+  $(dialog).on("close", () => {
+    $("#notes").appendTo("body");
+    // The browser gives the focus back to what opened it, where that is still there.
+    const focused = document.activeElement;
+    if (focused === document.body || dialog.contains(focused)) focusCar(cars[at].ref);
   });
   $("#viewer-close").on("click", () => dialog.close());
   $("#viewer-back").on("click", () => show(at - 1));
