@@ -191,7 +191,7 @@ def test_a_wrong_value_is_one_line_that_names_it(
         ("prepare_data.py", ["nowhere", "out", "--size", "3"], "size: 3"),
         ("export.py", ["nowhere.ckpt", "out"], "nowhere.ckpt"),
         ("export.py", ["nowhere.safetensors", "out"], "nowhere.safetensors"),
-        ("export.py", ["nowhere.safetensors", "out", "--prior", "nowhere.ckpt"], "nowhere.safetensors"),
+        ("export.py", ["nowhere.safetensors", "out", "--flow", "nowhere.ckpt"], "nowhere.safetensors"),
         ("train_prior.py", ["nowhere.safetensors", "--data", "nowhere", "--out", "out"], "nowhere.safetensors"),
         ("evaluate.py", ["--bundle", "nowhere", "--data", "nowhere"], "nowhere"),
         ("train.py", ["--recipe", "nowhere.yaml"], "nowhere.yaml"),

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from model.data.prepared import open_split
 from model.prior import priors
 from model.prior.flow import Flow, FlowConfig
 from model.release import export, released
@@ -117,7 +118,7 @@ def test_a_run_that_stopped_goes_on_bit_for_bit(tmp_path: pathlib.Path) -> None:
 
 def test_varied_codes_are_new_and_the_same_again(prepared: pathlib.Path) -> None:
     torch.manual_seed(0)
-    encoder, images = Encoder(TINY).eval(), prepared.open_split(prepared, "train")
+    encoder, images = Encoder(TINY).eval(), open_split(prepared, "train")
     one, other = (flow_training.varied_codes(encoder, images, seed) for seed in (0, 1))
     assert one.shape == (len(images), TINY.latent_dim)
     assert not np.allclose(one, other)

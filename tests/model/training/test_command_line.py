@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from model.data import batches, drawings, prepared
+from model.data import batches, drawings
+from model.data.prepared import Images, open_split
 from model.release import released
 from model.training import trainers
 from model.training.adversary import AdversaryConfig
@@ -190,7 +191,7 @@ def test_a_decoder_grows_by_a_doubling_whose_layers_learn_first(recipe: pathlib.
     assert len(kept) > 5
     assert all(torch.equal(before[name], after[name]) for name in kept if before[name].shape == after[name].shape)
     assert all(torch.equal(value, after[name]) for name, value in before.items() if name.startswith("encoder."))
-    assert any(after[name] > 0 for name in after if name.endswith("num_stepstracked") and name not in before)
+    assert any(after[name] > 0 for name in after if name.endswith("num_batches_tracked") and name not in before)
 
 
 def test_the_average_forgets_the_untrained_weights() -> None:
@@ -201,15 +202,15 @@ def test_the_average_forgets_the_untrained_weights() -> None:
     assert average.item() == pytest.approx(1, abs=0.05)
 
 
-def test_stepscome_in_an_order_that_depends_on_the_epoch_only(prepared: pathlib.Path) -> None:
-    images = prepared.open_split(prepared, "train")
+def test_batches_come_in_an_order_that_depends_on_the_epoch_only(prepared: pathlib.Path) -> None:
+    images = open_split(prepared, "train")
     batch = images.__getitems__([2, 0])
     assert batch.shape == (2, 3, 32, 32)
     assert torch.equal(batch[1], images[0])
 
 
 def test_balance_draws_small_folders_as_often_as_large_ones(prepared: pathlib.Path) -> None:
-    images = prepared.open_split(prepared, "train")
+    images = open_split(prepared, "train")
     few = [row for row, folder in enumerate(images.folders) if folder == "wide"][:3]
     kept = [row for row, folder in enumerate(images.folders) if folder == "tall" or row in few]
     images.rows, images.folders = images.rows[kept], [images.folders[row] for row in kept]
@@ -218,7 +219,7 @@ def test_balance_draws_small_folders_as_often_as_large_ones(prepared: pathlib.Pa
     assert share == pytest.approx(0.5, abs=0.06)
 
 
-def sampled(images: prepared.Images, epoch: int) -> list[int]:
+def sampled(images: Images, epoch: int) -> list[int]:
     sampler = batches.BalancedSampler(images, 1.0, 1, 0, seed=0)
     sampler.set_epoch(epoch)
     assert list(sampler) == list(sampler)
@@ -228,9 +229,9 @@ def sampled(images: prepared.Images, epoch: int) -> list[int]:
 @pytest.mark.parametrize("split", ["nothing"])
 def test_a_missing_split_is_named(prepared: pathlib.Path, split: str) -> None:
     with pytest.raises(ValueError, match="nothing"):
-        prepared.open_split(prepared, split)  # type: ignore[arg-type]
+        open_split(prepared, split)  # type: ignore[arg-type]
 
 
 def test_a_folder_without_prepared_data_says_how_to_make_it(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match="prepare_data"):
-        prepared.open_split(tmp_path, "train")
+        open_split(tmp_path, "train")
