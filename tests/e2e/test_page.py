@@ -88,7 +88,7 @@ def test_a_phone_on_a_slow_network_shows_cars_after_few_bytes(open_page: t.Calla
     visitor.wait_for_cars(page, 12)
     pictures = sum(size for request, size in received.items() if "/random" in addresses.get(request, ""))
     assert 0 < pictures < sum(received.values()) < 150_000
-    # Which leaves 70 kB for the first twelve cars of a model of 128 pixels; ours take 67.
+    # Which leaves 70 kB for the first twelve cars of a model of 128 pixels; ours take 62.
     assert sum(received.values()) - pictures < 80_000
 
 
