@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("data", type=pathlib.Path, metavar="PHOTOGRAPHS", help="folder of photographs, with splits.csv")
     parser.add_argument("out", type=pathlib.Path, metavar="OUT", help="folder of the results")
     parser.add_argument(
-        "--stages", type=pathlib.Path, default=ROOT / "model" / "recipes" / "stages.yaml", help="(%(default)s)"
+        "--stages", type=pathlib.Path, default=ROOT / "model" / "training" / "stages.yaml", help="(%(default)s)"
     )
     parser.add_argument("--dry-run", action="store_true", help="print the commands and run none")
     args = parser.parse_args()

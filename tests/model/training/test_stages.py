@@ -6,7 +6,7 @@ import pytest
 
 from model.training import stages
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 SCRIPT = """
 import pathlib, sys
