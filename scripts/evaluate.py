@@ -42,6 +42,7 @@ def main() -> int:
     parser.add_argument("--splits", type=pathlib.Path, help="their splits.csv, if it doesn't lie in --data")
     parser.add_argument("--split", choices=("val", "test"), default="test", help="(%(default)s)")
     parser.add_argument("--limit", type=int, default=0, help="score at most so many photographs; 0: all (%(default)s)")
+    parser.add_argument("--size", type=int, help="side in pixels to reduce pictures to first (the model's own)")
     parser.add_argument("--features", choices=("lite1", "inception"), default="lite1", help="(%(default)s)")
     parser.add_argument("--controls", action="store_true", help="score spoilt photographs in place of the model")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/evaluation.json"), help="(%(default)s)")
@@ -50,6 +51,8 @@ def main() -> int:
         if args.limit < 0:
             raise ValueError(f"--limit: {args.limit} is negative")
         bundle = Bundle.open(args.bundle, pathlib.Path("build/cache"))
+        if args.size is not None and not 32 <= args.size <= bundle.manifest.image_size:
+            raise ValueError(f"--size: {args.size} is not within 32 and the model's {bundle.manifest.image_size}")
         split = open_photographs(args.data, bundle.manifest.image_size, args.splits)
         photographs, training = split(args.split), split("train")
         if not len(photographs):
@@ -92,11 +95,12 @@ def score(bundle: Bundle, photographs: Photographs, training: Photographs, judge
         random=random,
         between={name: _between(getattr(latents, name)) for name in ("lerp", "slerp")},
     )
-    scores = protocol.evaluate(model, photographs, training, judge, args.limit, bar)
+    scores = protocol.evaluate(model, photographs, training, judge, args.limit, bar, args.size)
     report = {
         "bundle": bundle.manifest.version,
         "split": args.split,
         "features": args.features,
+        "size": args.size or bundle.manifest.image_size,
         "seed": protocol.SEED,
         "reconstructions": _plain(scores.reconstructions),
         "sets": _plain(scores.sets),

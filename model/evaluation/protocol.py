@@ -1,6 +1,7 @@
 """What a model is scored on: which sets, how large, beside which floor. docs/evaluation.md tells the reasons."""
 
 import dataclasses
+import functools
 import typing as t
 
 import torch
@@ -102,7 +103,13 @@ class Scores:
 
 
 def evaluate(
-    model: Model, photographs: Photographs, training: Photographs, judge: Judge, limit: int, label: Label
+    model: Model,
+    photographs: Photographs,
+    training: Photographs,
+    judge: Judge,
+    limit: int,
+    label: Label,
+    size: int | None = None,
 ) -> Scores:
     """Score a model on photographs that it was not trained on.
 
@@ -114,6 +121,9 @@ def evaluate(
         Score at most so many photographs; 0 scores all.
     label
         Makes a progress bar of a name.
+    size
+        Side in pixels to which photographs and the model's pictures are reduced before they are scored, so that models
+        of different sizes compare. The model is always given whole photographs.
 
     Raises
     ------
@@ -122,6 +132,9 @@ def evaluate(
     """
     originals, chosen = draw(photographs, limit, label)
     codes = torch.cat([model.encode(batch) for batch in label("encoding")(_batches(originals))])
+    if size is not None:
+        model = dataclasses.replace(model, decode=functools.partial(_decode_reduced, model.decode, size))
+        originals = reduced(originals, size)
     decoded = _decoded(model, codes, label("reconstructions"))
     perceptual = judge.perceptual(decoded, originals, label("perceptual distance"))
     folders = [photographs.folder(index) for index in chosen]
@@ -140,6 +153,7 @@ def evaluate(
     kept = torch.randperm(len(originals), generator=torch.Generator().manual_seed(SEED))[:count]
     sets = Sets(originals[kept], judge, label)
     floor = training.tensor(training.drawn(count, SEED), label("training photographs"))
+    floor = reduced(floor, size) if size is not None else floor
     near = sets.add("real against real", floor)
     sets.add("reconstructions", decoded[kept])
     random = _decoded(model, model.random(SEED, count), label("random cars"))
@@ -224,6 +238,14 @@ def draw(photographs: Photographs, limit: int, label: Label) -> tuple[Tensor, li
     return photographs.tensor(chosen, label("photographs")), chosen
 
 
+def reduced(images: Tensor, size: int) -> Tensor:
+    """Pictures ``(N, 3, S, S)`` at a side of ``size`` pixels, antialiased."""
+    pictures = [
+        F.interpolate(batch, (size, size), mode="bicubic", antialias=True).clamp(0, 1) for batch in _batches(images)
+    ]
+    return torch.cat(pictures)
+
+
 def spread(available: int, wanted: int) -> list[int]:
     """Evenly spaced indices."""
     return [int(index) for index in torch.linspace(0, available - 1, min(wanted, available)).round()]
@@ -242,6 +264,10 @@ def page(rows: t.Sequence[Tensor]) -> Tensor:
 
 def _batches(rows: Tensor) -> list[Tensor]:
     return list(torch.split(rows, BATCH))
+
+
+def _decode_reduced(decode: t.Callable[[Tensor], Tensor], size: int, codes: Tensor) -> Tensor:
+    return reduced(decode(codes), size)
 
 
 def _decoded(model: Model, codes: Tensor, progress: Progress) -> Tensor:

@@ -84,6 +84,15 @@ def test_a_limit_draws_and_says_how_many(scores: protocol.Scores) -> None:
     assert limited.reconstructions["all"].images == 6
 
 
+def test_pictures_are_reduced_before_they_are_scored_and_the_model_sees_whole_photographs() -> None:
+    reduced = protocol.evaluate(MODEL, drawn(0, 21), drawn(100, 30), Judge(Coarse()), 0, silent, size=12)
+    # The model shrinks pictures to 12 px, so at that size its reconstructions are nearly the photographs.
+    whole = protocol.evaluate(MODEL, drawn(0, 5), drawn(100, 30), Judge(Coarse()), 0, silent)
+    assert reduced.reconstructions["all"].psnr.value > whole.reconstructions["all"].psnr.value + 3
+    assert reduced.sheet.shape[1] % 12 == 0
+    assert reduced.sheet.shape[2] == 16 * 12
+
+
 def test_controls_are_scored_beside_photographs() -> None:
     sets, pairs = protocol.control(drawn(0, 21), drawn(100, 30), Judge(Coarse()), 0, silent)
     assert list(sets)[2:] == list(pairs)
