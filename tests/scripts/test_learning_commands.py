@@ -8,6 +8,7 @@ import sys
 import typing as t
 
 import pytest
+from PIL import Image
 
 from tests import drawings
 
@@ -117,6 +118,17 @@ def test_your_own_photographs_are_scored(there: pathlib.Path, tmp_path: pathlib.
     assert first["reconstructions"]["all"]["images"] >= 3
 
 
+def test_random_cars_are_shown_above_their_nearest_training_photographs(
+    there: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "nearest.png"
+    assert run("nearest.py", "--bundle", "one", "--data", "data", "--count", "18", "--out", page) == 0
+    assert "random cars: nearest training photograph at" in capsys.readouterr().out
+    size = manifest(there / "one")["image_size"]
+    with Image.open(page) as picture:
+        assert picture.size == (16 * size, 4 * size)
+
+
 @pytest.mark.parametrize("options", [[FLOW, "--wide-axes", "8"], [REFINED]], ids=["flow", "refined"])
 def test_a_flow_becomes_the_prior_of_a_bundle(there: pathlib.Path, tmp_path: pathlib.Path, options: list[str]) -> None:
     assert run("export.py", WEIGHTS, tmp_path / "bundle", "--flow", *options) == 0
@@ -169,6 +181,9 @@ def test_a_run_that_is_there_is_left_alone(
         ("evaluate.py --bundle one --data nowhere", "nowhere: no such folder"),
         ("evaluate.py --bundle one --data photographs --splits nowhere.csv", "nowhere.csv: no table of splits"),
         ("evaluate.py --bundle one --data photographs --controls", "at least 20"),
+        ("evaluate.py --bundle one --data photographs --size 512", "--size: 512"),
+        ("nearest.py --bundle one --data photographs --count 0", "--count: 0"),
+        ("nearest.py --bundle one --data nowhere", "nowhere: no such folder"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_it(

@@ -1,0 +1,85 @@
+"""Show random cars above the training photographs that are nearest to them: is one of them a copy?
+
+    python scripts/nearest.py --bundle build/bundle --data PHOTOGRAPHS --out build/nearest.png
+
+All training photographs are searched, in the judge's features (docs/evaluation.md). Prints how far the nearest are, and
+the same for photographs of the validation split, which are no copies.
+"""
+
+import argparse
+import pathlib
+import sys
+
+import numpy as np
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from handler import engines, latents
+from handler.bundle import Bundle, BundleError
+from model.evaluation import nearest, protocol
+from model.evaluation.judge import Judge, Progress
+from model.evaluation.photographs import open_photographs
+
+#: Pictures in a row of the page.
+COLUMNS = 16
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--bundle", default="build/bundle", help="bundle folder (%(default)s)")
+    parser.add_argument("--data", type=pathlib.Path, required=True, help="prepared folder, or photographs")
+    parser.add_argument("--splits", type=pathlib.Path, help="their splits.csv, if it doesn't lie in --data")
+    parser.add_argument("--count", type=int, default=64, help="random cars of seed 7 (%(default)s)")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/nearest.png"), help="(%(default)s)")
+    args = parser.parse_args()
+    try:
+        if args.count < 1:
+            raise ValueError(f"--count: {args.count} is not at least 1")
+        bundle = Bundle.open(args.bundle, pathlib.Path("build/cache"))
+        split = open_photographs(args.data, bundle.manifest.image_size, args.splits)
+        training, validation = split("train"), split("val")
+        for name, photographs in (("train", training), ("val", validation)):
+            if not len(photographs):
+                raise ValueError(f"{args.data}: no photograph of split {name!r}")
+    except BundleError as error:
+        print(f"nearest: {args.bundle}: {error}", file=sys.stderr)
+        return 1
+    except (ValueError, OSError) as error:
+        print(f"nearest: {error}", file=sys.stderr)
+        return 1
+    engine = engines.load("torchscript", bundle, torch.get_num_threads())
+    noise = np.concatenate(
+        [latents.noise(protocol.SEED, index, bundle.manifest.noise_dim) for index in range(args.count)]
+    )
+    cars = torch.from_numpy(engine.decode(engine.prior(noise)))
+    judge = Judge()
+    known = nearest.look_at_all(training, judge, bar)
+    rows: list[torch.Tensor] = []
+    for name, seen in (
+        ("random cars", judge.look(cars)),
+        ("validation photographs", nearest.look_at_all(validation, judge, bar)),
+    ):
+        found = nearest.nearest(seen, known)
+        closest, middle = float(found.distances.min()), float(found.distances.median())
+        print(f"{name}: nearest training photograph at {closest:.2f}, median {middle:.2f}")
+        if not rows:
+            likest = training.tensor(found.places.tolist())
+            for first in range(0, args.count, COLUMNS):
+                rows += [protocol.row(each[first : first + COLUMNS]) for each in (cars, likest)]
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    pixels = (protocol.page(rows).permute(1, 2, 0).clamp(0, 1).numpy() * 255).round().astype(np.uint8)
+    Image.fromarray(pixels).save(args.out)
+    print(args.out)
+    return 0
+
+
+def bar(name: str) -> Progress:
+    """Make a progress bar of a name."""
+    return lambda items: tqdm(items, desc=name, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
