@@ -113,8 +113,7 @@ def score(bundle: Bundle, photographs: Photographs, training: Photographs, judge
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     picture = args.out.with_suffix(".png")
-    pixels = (scores.sheet.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
-    Image.fromarray(pixels).save(picture)
+    Image.fromarray(scores.page).save(picture)
     print(f"{args.out} and {picture}")
 
 

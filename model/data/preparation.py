@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from PIL import ExifTags, Image, ImageOps
 
-from . import files
+from . import files, sheets
 from .prepared import IMAGES, SPLITS
 
 CARD = "data_card.json"
@@ -296,9 +296,7 @@ def _split_of(digest: str, settings: Settings) -> str:
 def _contact_sheet(images: np.ndarray[t.Any, np.dtype[np.uint8]], side: int = 12) -> Image.Image:
     """Evenly spaced images on one sheet, for a look at what a model will be trained on."""
     rows = np.linspace(0, len(images) - 1, min(side * side, len(images))).round().astype(int)
-    size = 64
-    sheet = Image.new("RGB", (side * size, -(-len(rows) // side) * size), "white")
-    for place, row in enumerate(rows):
-        thumbnail = Image.fromarray(images[row]).resize((size, size), Image.Resampling.LANCZOS)
-        sheet.paste(thumbnail, (place % side * size, place // side * size))
-    return sheet
+    small = np.stack(
+        [np.asarray(Image.fromarray(images[row]).resize((64, 64), Image.Resampling.LANCZOS)) for row in rows]
+    )
+    return Image.fromarray(sheets.sheet([small[first : first + side] for first in range(0, len(small), side)]))

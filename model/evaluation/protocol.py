@@ -6,8 +6,8 @@ import typing as t
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from ..data.sheets import Pixels, pixels, sheet
 from . import distances, paths, similarity
 from .controls import CONTROLS
 from .intervals import Estimate, mean
@@ -92,14 +92,14 @@ class Scores:
         By name, the split's own photographs first; empty if there are too few photographs.
     paths
         By the way from one code to another.
-    sheet
-        A page of pictures, ``(3, H, W)`` in [0, 1].
+    page
+        A sheet of pictures, ``(H, W, 3)``.
     """
 
     reconstructions: dict[str, Reconstruction]
     sets: dict[str, SetScores]
     paths: dict[str, paths.Paths]
-    sheet: Tensor
+    page: Pixels
 
 
 def evaluate(
@@ -144,10 +144,10 @@ def evaluate(
         rebuilt[folder] = reconstruction(decoded[its], originals[its], perceptual[its])
 
     some = spread(len(originals), 16)
-    rows = [row(originals[some]), row(decoded[some])]
+    rows = [pixels(originals[some]), pixels(decoded[some])]
     count = min(len(originals), len(training))
     if count < FEWEST:
-        return Scores(rebuilt, {}, {}, page(rows))
+        return Scores(rebuilt, {}, {}, sheet(rows))
 
     # Equal sets: distances and neighbours depend on how many there are.
     kept = torch.randperm(len(originals), generator=torch.Generator().manual_seed(SEED))[:count]
@@ -158,9 +158,9 @@ def evaluate(
     sets.add("reconstructions", decoded[kept])
     random = _decoded(model, model.random(SEED, count), label("random cars"))
     seen = sets.add("random cars", random)
-    rows += [row(random[first : first + 16]) for first in range(0, min(64, count), 16)]
+    rows += [pixels(random[first : first + 16]) for first in range(0, min(64, count), 16)]
     nearest = torch.cdist(seen.features[:16], near.features).argmin(1)
-    rows += [row(random[:16]), row(floor[nearest])]
+    rows += [pixels(random[:16]), pixels(floor[nearest])]
     del random, floor, decoded
 
     # Each code is the start of one pair and the end of another.
@@ -170,10 +170,14 @@ def evaluate(
         halfway = _decoded(model, paths.midpoints(start, end, between), label(f"midpoints, {name}"))
         sets.add(f"midpoints, {name}", halfway)
         if not travelled:
-            rows += [row(originals[kept[:16]]), row(halfway[:16]), row(originals[kept].roll(1, 0)[:16])]
+            rows += [
+                pixels(originals[kept[:16]]),
+                pixels(halfway[:16]),
+                pixels(originals[kept].roll(1, 0)[:16]),
+            ]
         some_paths = (start[:PATHS], end[:PATHS])
         travelled[name] = paths.paths(*some_paths, between, model.decode, label(f"paths, {name}"))
-    return Scores(rebuilt, sets.scores, travelled, page(rows))
+    return Scores(rebuilt, sets.scores, travelled, sheet(rows))
 
 
 def control(
@@ -249,17 +253,6 @@ def reduced(images: Tensor, size: int) -> Tensor:
 def spread(available: int, wanted: int) -> list[int]:
     """Evenly spaced indices."""
     return [int(index) for index in torch.linspace(0, available - 1, min(wanted, available)).round()]
-
-
-def row(images: Tensor) -> Tensor:
-    """Images side by side, ``(3, S, N · S)``."""
-    return torch.cat(list(images), 2)
-
-
-def page(rows: t.Sequence[Tensor]) -> Tensor:
-    """Rows below each other, the shorter ones on white, ``(3, H, W)``."""
-    width = max(each.shape[2] for each in rows)
-    return torch.cat([F.pad(each, (0, width - each.shape[2]), value=1.0) for each in rows], 1)
 
 
 def _batches(rows: Tensor) -> list[Tensor]:

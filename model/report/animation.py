@@ -7,7 +7,7 @@ import imageio.v3 as imageio
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..data import files
+from ..data import files, sheets
 from . import figures
 
 #: Frames of an animation at most, frames per second, seconds that the last one stays.
@@ -17,18 +17,15 @@ MOST, RATE, REST = 120, 8, 2
 CAPTION = 26
 
 
-def add_frame(folder: pathlib.Path, epoch: int, rows: t.Sequence[figures.Pixels]) -> None:
+def add_frame(folder: pathlib.Path, epoch: int, rows: t.Sequence[sheets.Pixels]) -> None:
     """Write rows of images ``(N, H, W, 3)`` as the frame after ``epoch`` epochs."""
     folder.mkdir(parents=True, exist_ok=True)
-    side, gap = rows[0].shape[1], 2
-    times = figures.magnification(side)
-    cell = side * times + gap
-    width, height = gap + cell * max(len(row) for row in rows), gap + cell * len(rows) + CAPTION
+    times = figures.magnification(rows[0].shape[1])
+    sheet = Image.fromarray(sheets.sheet([figures.magnify(row, times) for row in rows], gap=2))
+    width, height = sheet.width, sheet.height + CAPTION
     # H.264 wants even sides.
     frame = Image.new("RGB", (width + width % 2, height + height % 2), "white")
-    for y, row in enumerate(rows):
-        for x, image in enumerate(row):
-            frame.paste(Image.fromarray(figures.magnify(image, times)), (gap + x * cell, CAPTION + gap + y * cell))
+    frame.paste(sheet, (0, CAPTION))
     font = ImageFont.load_default(14)
     ImageDraw.Draw(frame).text((6, CAPTION / 2), f"epoch {epoch}", fill=figures.INK, font=font, anchor="lm")
     with files.whole(folder / f"epoch_{epoch:06}.png") as unfinished:

@@ -12,10 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
+from ..data.sheets import Pixels, sheet
 from .history import History, smooth
 
-#: Images ``(N, H, W, 3)`` uint8.
-Pixels = np.ndarray[t.Any, np.dtype[np.uint8]]
 Array = np.ndarray[t.Any, np.dtype[np.float32]]
 
 INK, MUTED, LINES = "#20242a", "#6b7280", "#e5e7eb"
@@ -106,12 +105,10 @@ class Labels:
     below: t.Mapping[tuple[int, int], str] = dataclasses.field(default_factory=dict)
 
 
-def mosaic(title: str, tiles: t.Sequence[t.Iterable[Pixels | None]], labels: Labels = Labels()) -> Figure:
-    """Rows of images, pixel by pixel, with their labels; None leaves a place empty."""
-    rows = [list(row) for row in tiles]
-    first = next(tile for row in rows for tile in row if tile is not None)
-    times = magnification(first.shape[0])
-    side = first.shape[0] * times
+def mosaic(title: str, rows: t.Sequence[Pixels], labels: Labels = Labels()) -> Figure:
+    """Rows of images ``(N, S, S, 3)``, pixel by pixel, with their labels."""
+    times = magnification(rows[0].shape[1])
+    side = rows[0].shape[1] * times
     gap, left = 4, 84 if labels.rows else 12
     below = [18 if any(row == place[0] for place in labels.below) else 0 for row in range(len(rows))]
     top = 42 + (18 if labels.columns else 0)
@@ -130,14 +127,14 @@ def mosaic(title: str, tiles: t.Sequence[t.Iterable[Pixels | None]], labels: Lab
     for row, images in enumerate(rows):
         if labels.rows:
             write(left - 8, y + side / 2, labels.rows[row], ha="right")
-        for column, image in enumerate(images):
+        row_sheet = sheet([magnify(images, times)], gap)
+        canvas[y - gap : y + side + gap, left - gap : left - gap + row_sheet.shape[1]] = row_sheet
+        for column in range(len(images)):
             x = left + column * (side + gap)
             if row == 0 and labels.columns:
                 write(x + side / 2, top - 10, labels.columns[column], ha="center")
             if (row, column) in labels.below:
                 write(x + side / 2, y + side + 9, labels.below[row, column], ha="center")
-            if image is not None:
-                canvas[y : y + side, x : x + side] = magnify(image, times)
         y += side + gap + below[row]
     drawn.figimage(canvas, zorder=-1)
     return drawn
@@ -148,9 +145,9 @@ def magnification(side: int) -> int:
     return max(1, round(80 / side))
 
 
-def magnify(image: Pixels, times: int) -> Pixels:
-    """Repeat each pixel of ``(H, W, 3)``."""
-    return image.repeat(times, 0).repeat(times, 1)
+def magnify(images: Pixels, times: int) -> Pixels:
+    """Repeat each pixel of images ``(N, H, W, 3)``."""
+    return images.repeat(times, 1).repeat(times, 2)
 
 
 def latents(codes: Array, classes: Array | None, pictures: Pixels, axis_names: tuple[str, str], title: str) -> Figure:
@@ -192,14 +189,13 @@ def _apart(places: Array, distance: float, most: int = 90) -> list[int]:
 
 def latent_grid(tiles: Pixels, low: Array, high: Array) -> Figure:
     """Decoded grid of a 2-D latent: ``(G, G, H, W, 3)``, first index downwards from ``high[1]`` to ``low[1]``."""
-    rows, columns, height, width = tiles.shape[:4]
+    rows = len(tiles)
     drawn = figure(860, 860)
     axes = plain(drawn.subplots(), "What each latent decodes to", "latent 1", "latent 2")
-    whole = tiles.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
     # Half a tile beyond the outermost latents, so that each tile's middle is at its own latent.
     half = (high - low) / (2 * (rows - 1))
     extent = (low[0] - half[0], high[0] + half[0], low[1] - half[1], high[1] + half[1])
-    axes.imshow(whole, extent=extent, aspect="auto", interpolation="antialiased")
+    axes.imshow(sheet(list(tiles)), extent=extent, aspect="auto", interpolation="antialiased")
     axes.grid(visible=False)
     drawn.tight_layout(pad=1.2)
     return drawn

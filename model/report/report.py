@@ -15,7 +15,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from ..data import files
+from ..data import files, sheets
 from ..data.batches import ImageData
 from ..data.prepared import Images, as_float
 from ..evaluation import reconstruction
@@ -109,7 +109,7 @@ class Report(Callback):
 
     def _frame(self, pictures: "Pictures", epoch: int) -> None:
         images = pictures.batch(2 * STRIP)
-        batch, rebuilt = _pixels(images), _pixels(pictures.rebuild(images))
+        batch, rebuilt = sheets.pixels(images), sheets.pixels(pictures.rebuild(images))
         rows = [row for start in (0, STRIP) for row in (batch[start : start + STRIP], rebuilt[start : start + STRIP])]
         for name, tiles in (("reconstructions", rows), ("random", _rows(pictures.random(), 8))):
             animation.add_frame(self.folder / "frames" / name, epoch, tiles)
@@ -239,7 +239,7 @@ class Pictures:
         labels = self.data.val.labels
         classes = None if labels is None else labels[torch.from_numpy(rows)].numpy()
         flat, names = _plane(codes)
-        thumbnails = _pixels(self.batch(CODES)) if classes is None else np.zeros((0, 1, 1, 3), np.uint8)
+        thumbnails = sheets.pixels(self.batch(CODES)) if classes is None else np.zeros((0, 1, 1, 3), np.uint8)
         title = f"Codes of {len(codes)} validation images, after epoch {epoch}"
         drawn["latents"] = figures.latents(flat, classes, thumbnails, names, title)
         if codes.shape[1] == 2:
@@ -252,7 +252,7 @@ class Pictures:
         decibels = losses.psnr(rebuilt, images).tolist()
         tiles, below = [], {}
         for row, start in enumerate(range(0, len(images), STRIP)):
-            tiles += [list(_pixels(part[start : start + STRIP])) for part in (images, rebuilt)]
+            tiles += [sheets.pixels(part[start : start + STRIP]) for part in (images, rebuilt)]
             for column, value in enumerate(decibels[start : start + STRIP]):
                 below[2 * row + 1, column] = f"{value:.1f} dB"
         labels = figures.Labels(rows=["original", "rebuilt"] * (len(tiles) // 2), below=below)
@@ -263,10 +263,10 @@ class Pictures:
         half = len(images) // 2
         starts, ends = images[:half], images[half : 2 * half]
         first, second = self.code(starts), self.code(ends)
-        tiles: list[list[figures.Pixels | None]] = []
-        for start, end, a, b in zip(_pixels(starts), _pixels(ends), first, second, strict=True):
-            between = _pixels(self.decode(torch.stack([torch.lerp(a, b, share) for share in LAMBDAS])))
-            tiles.append([start, *between, end])
+        tiles = []
+        for start, end, a, b in zip(starts, ends, first, second, strict=True):
+            between = self.decode(torch.stack([torch.lerp(a, b, share) for share in LAMBDAS]))
+            tiles.append(sheets.pixels(torch.cat((start[None], between, end[None]))))
         columns = ["start", *(f"λ = {share:.1f}" for share in LAMBDAS), "end"]
         title = f"(1 − λ) · code of the start + λ · code of the end, decoded, after epoch {epoch}"
         return figures.mosaic(title, tiles, figures.Labels(columns=columns))
@@ -275,7 +275,7 @@ class Pictures:
         low, high = np.percentile(codes, (1, 99), axis=0).astype(np.float32)
         x, y = np.linspace(low[0], high[0], GRID), np.linspace(high[1], low[1], GRID)
         places = np.stack(np.meshgrid(x, y), 2).reshape(-1, 2).astype(np.float32)
-        tiles = _pixels(self.decode(torch.from_numpy(places)))
+        tiles = sheets.pixels(self.decode(torch.from_numpy(places)))
         return figures.latent_grid(tiles.reshape(GRID, GRID, *tiles.shape[1:]), low, high)
 
 
@@ -302,14 +302,8 @@ def _plane(codes: figures.Array) -> tuple[figures.Array, tuple[str, str]]:
     return t.cast(figures.Array, centred @ axes[:2].T), (first, second)
 
 
-def _pixels(images: Tensor) -> figures.Pixels:
-    """``(N, C, H, W)`` in [0, 1] to ``(N, H, W, 3)`` uint8; one channel becomes grey."""
-    colours = images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
-    return t.cast(figures.Pixels, (colours * 255).round().to(torch.uint8).numpy())
-
-
-def _rows(images: Tensor, columns: int) -> list[figures.Pixels]:
-    return [_pixels(part) for part in torch.split(images, columns)]
+def _rows(images: Tensor, columns: int) -> list[sheets.Pixels]:
+    return [sheets.pixels(part) for part in torch.split(images, columns)]
 
 
 def _save(drawn: t.Any, path: pathlib.Path) -> None:

@@ -76,7 +76,7 @@ def test_too_few_photographs_for_sets_still_have_their_reconstructions_scored() 
     scores = protocol.evaluate(MODEL, drawn(0, 5), drawn(100, 30), Judge(Coarse()), 0, silent)
     assert scores.reconstructions["all"].images == 5
     assert scores.sets == {}
-    assert scores.sheet.shape == (3, 2 * 48, 5 * 48)
+    assert scores.page.shape == (2 * 48, 5 * 48, 3)
 
 
 def test_a_limit_draws_and_says_how_many(scores: protocol.Scores) -> None:

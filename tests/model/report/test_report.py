@@ -107,7 +107,7 @@ def test_smoothing_leaves_less_noise_than_it_finds() -> None:
 
 def test_a_mosaic_shows_every_pixel(tmp_path: pathlib.Path) -> None:
     tile = np.random.default_rng(0).integers(0, 256, (100, 100, 3), np.uint8)
-    drawn = figures.mosaic("One", [[tile]])
+    drawn = figures.mosaic("One", [tile[None]])
     drawn.canvas.draw()  # type: ignore[no-untyped-call]
     shown = np.asarray(drawn.canvas.buffer_rgba())[..., :3]  # type: ignore[attr-defined]
     assert any(
