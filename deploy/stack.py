@@ -23,7 +23,7 @@ NEVER_RESERVED = 100
 
 
 def check_tools() -> None:
-    """See that Node and osls are there; osls is installed if it isn't."""
+    """See that Node and npm are there."""
     node, npm = shutil.which("node"), shutil.which("npm")
     found = "none"
     if node:
@@ -31,10 +31,14 @@ def check_tools() -> None:
     version = tuple(map(int, re.findall(r"\d+", found)[:2]))
     if not (node and npm) or not ((20, 19) <= version < (21,) or (22, 13) <= version < (23,) or version >= (24,)):
         raise Failure(f"Node.js 20.19, 22.13 or 24 and later is needed, with npm; found {found}")
+
+
+def install_osls() -> None:
+    """Install what package-lock.json names, unless it is there."""
     installed, wanted = ROOT / "node_modules" / ".package-lock.json", ROOT / "package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
         print("installing osls", flush=True)
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
         if subprocess.run(command, check=False, cwd=ROOT).returncode:
             raise Failure("npm ci failed; its message is above")
         installed.touch()

@@ -36,6 +36,7 @@ def main() -> int:
         deployment = stack.Deployment(args.stage, region, args.engine, args.param)
         stack.check_tools()
         stack.check_credentials(region)
+        stack.install_osls()
         deployment.up(args.bundle) if args.action == "up" else deployment.remove()
     except (Failure, OSError) as error:
         print(f"stack: {error}", file=sys.stderr)
