@@ -11,25 +11,20 @@ scores photographs spoilt on purpose in place of the model: what the scores can'
 """
 
 import argparse
-import dataclasses
-import json
 import pathlib
 import sys
 import typing as t
 
-import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor
 from tqdm import tqdm
 
 from handler import engines, latents
 from handler.bundle import Bundle, BundleError
 from handler.settings import ENGINES
-from model.evaluation import protocol, tables
+from model.evaluation import functions, protocol, results, tables
 from model.evaluation.inception import Inception
 from model.evaluation.judge import Judge
-from model.evaluation.photographs import Photographs, open_photographs
+from model.evaluation.photographs import open_photographs
 
 
 def main() -> int:
@@ -59,9 +54,25 @@ def main() -> int:
             raise ValueError(f"{args.data}: no photograph of split {args.split!r}")
         judge = Judge(Inception() if args.features == "inception" else None)
         if args.controls:
-            control(photographs, training, judge, args.limit)
-        else:
-            score(bundle, photographs, training, judge, args)
+            sets, pairs = protocol.control(photographs, training, judge, args.limit, bar)
+            print(tables.controls(results.plain(sets), results.plain(pairs)))
+            return 0
+        engine = engines.load(args.engine, bundle, torch.get_num_threads())
+        model = functions.model(
+            engine,
+            lambda seed, index: latents.noise(seed, index, bundle.manifest.noise_dim),
+            {"lerp": latents.lerp, "slerp": latents.slerp},
+        )
+        scores = protocol.evaluate(model, photographs, training, judge, args.limit, bar, args.size)
+        report = results.report(
+            scores, bundle.manifest.version, args.split, args.features, args.size or bundle.manifest.image_size
+        )
+        print(tables.report(report), end="\n\n")
+        if not scores.sets:
+            need = f"need {protocol.FEWEST} photographs of split {args.split!r} and of 'train' each"
+            print(f"Random cars and midpoints {need}.", end="\n\n")
+        picture = results.write(report, scores, args.out)
+        print(f"{args.out} and {picture}")
     except BundleError as error:
         print(f"evaluate: {args.bundle}: {error}", file=sys.stderr)
         return 1
@@ -69,60 +80,6 @@ def main() -> int:
         print(f"evaluate: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def control(photographs: Photographs, training: Photographs, judge: Judge, limit: int) -> None:
-    """Print the controls' tables, and which scores miss which fault."""
-    sets, pairs = (_plain(scores) for scores in protocol.control(photographs, training, judge, limit, bar))
-    print(tables.sets("photographs, spoilt", sets), tables.pairs("in pairs", pairs), sep="\n\n", end="\n\n")
-    blind = tables.blind(sets)
-    missed = "; ".join(f"{name} by {', '.join(scores)}" for name, scores in blind.items())
-    print(f"Not ranked below photographs: {missed or 'none'}.")
-
-
-def score(bundle: Bundle, photographs: Photographs, training: Photographs, judge: Judge, args: t.Any) -> None:
-    """Print the model's tables, and write them with the page of pictures."""
-    engine = engines.load(args.engine, bundle, torch.get_num_threads())
-    noise_dim = bundle.manifest.noise_dim
-
-    def random(seed: int, count: int) -> Tensor:
-        noise = np.concatenate([latents.noise(seed, index, noise_dim) for index in range(count)])
-        return torch.from_numpy(engine.prior(noise))
-
-    model = protocol.Model(
-        encode=lambda images: torch.from_numpy(engine.encode(images.numpy())[0]),
-        decode=lambda codes: torch.from_numpy(engine.decode(np.ascontiguousarray(codes.numpy()))),
-        random=random,
-        between={name: _between(getattr(latents, name)) for name in ("lerp", "slerp")},
-    )
-    scores = protocol.evaluate(model, photographs, training, judge, args.limit, bar, args.size)
-    report = {
-        "bundle": bundle.manifest.version,
-        "split": args.split,
-        "features": args.features,
-        "size": args.size or bundle.manifest.image_size,
-        "seed": protocol.SEED,
-        "reconstructions": _plain(scores.reconstructions),
-        "sets": _plain(scores.sets),
-        "paths": _plain(scores.paths),
-    }
-    print(tables.report(report), end="\n\n")
-    if not scores.sets:
-        fewest = protocol.FEWEST
-        print(f"Random cars and midpoints need {fewest} photographs of split {args.split!r} and of 'train' each.\n")
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    picture = args.out.with_suffix(".png")
-    Image.fromarray(scores.page).save(picture)
-    print(f"{args.out} and {picture}")
-
-
-def _plain(scores: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    return {name: dataclasses.asdict(its) for name, its in scores.items()}
-
-
-def _between(interpolate: t.Callable[..., t.Any]) -> t.Callable[[Tensor, Tensor, float], Tensor]:
-    return lambda one, other, share: torch.from_numpy(interpolate(one.numpy(), other.numpy(), share))
 
 
 def bar(name: str) -> t.Callable[[t.Sequence[t.Any]], t.Iterable[t.Any]]:

@@ -9,8 +9,6 @@ moved). A flow that scripts/train_prior.py has trained takes the place of either
 """
 
 import argparse
-import hashlib
-import json
 import pathlib
 import sys
 import typing as t
@@ -38,25 +36,10 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
         choice = assembly.PriorChoice(
             args.prior, args.flow, args.mixture_axes, args.components, args.wide_axes, args.texture
         )
-        codes = None
-        if args.weights.suffix == ".ckpt":
-            names = args.directions or ()
-            model, codes = assembly.from_checkpoint(args.weights, say, args.data, names)
-        else:
-            for name in ("data", "directions"):
-                if getattr(args, name) is not None:
-                    raise ValueError(f"--{name}: for a training checkpoint only; {args.weights} has its own")
-            model = released.load(args.weights)
-        model.prior = assembly.choose_prior(choice, model, codes, say)
+        made = assembly.assemble(args.weights, choice, say, args.data, args.directions)
         if args.release:
-            released.save(model, args.release)
-        metrics = args.weights.with_suffix(".metrics.json")
-        if metrics.is_file():
-            model.facts["metrics"] = json.loads(metrics.read_text(encoding="utf-8"))
-        card = args.weights.with_suffix(".md")
-        text = card.read_text(encoding="utf-8") if card.is_file() else assembly.plain_card(model.facts)
-        digest = hashlib.sha256(args.weights.read_bytes()).hexdigest()
-        manifest = export.write_bundle(model, f"{model.facts['name']}-{digest[:12]}", text, args.out)
+            released.save(made.release, args.release)
+        manifest = export.write_bundle(made.release, made.version, made.card, args.out)
     except (ValueError, OSError) as error:
         print(f"export: {error}", file=sys.stderr)
         return 1

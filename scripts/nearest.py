@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from handler import engines, latents
 from handler.bundle import Bundle, BundleError
+from model.data import sheets
 from model.evaluation import nearest, protocol
 from model.evaluation.judge import Judge, Progress
 from model.evaluation.photographs import open_photographs
@@ -57,7 +58,7 @@ def main() -> int:
     cars = torch.from_numpy(engine.decode(engine.prior(noise)))
     judge = Judge()
     known = nearest.look_at_all(training, judge, bar)
-    rows: list[torch.Tensor] = []
+    rows: list[sheets.Pixels] = []
     for name, seen in (
         ("random cars", judge.look(cars)),
         ("validation photographs", nearest.look_at_all(validation, judge, bar)),
@@ -68,10 +69,9 @@ def main() -> int:
         if not rows:
             likest = training.tensor(found.places.tolist())
             for first in range(0, args.count, COLUMNS):
-                rows += [protocol.row(each[first : first + COLUMNS]) for each in (cars, likest)]
+                rows += [sheets.pixels(each[first : first + COLUMNS].clamp(0, 1)) for each in (cars, likest)]
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    pixels = (protocol.page(rows).permute(1, 2, 0).clamp(0, 1).numpy() * 255).round().astype(np.uint8)
-    Image.fromarray(pixels).save(args.out)
+    Image.fromarray(sheets.sheet(rows)).save(args.out)
     print(args.out)
     return 0
 

@@ -9,7 +9,6 @@ its checkpoint. OUT/stages.csv says how long each took.
 
 import argparse
 import pathlib
-import shlex
 import sys
 
 from model.training import stages
@@ -32,26 +31,19 @@ def main() -> int:
         if not args.data.is_dir():
             raise ValueError(f"{args.data}: no such folder of photographs")
         todo = stages.read(args.stages, args.data.resolve(), args.out.resolve())
-        done = stages.ended(args.out)
+        stopped = stages.run_all(todo, args.out, ROOT, say, args.dry_run)
     except (ValueError, OSError) as error:
         print(f"reproduce: {error}", file=sys.stderr)
         return 1
-    for number, stage in enumerate(todo, start=1):
-        heading = f"{number}/{len(todo)} {stage.name}"
-        if stage.name in done:
-            print(f"{heading}: ended before, after {done[stage.name] / 60:.1f} minutes", flush=True)
-            continue
-        print(f"{heading}:\n    python {shlex.join(stage.arguments)}", flush=True)
-        if args.dry_run:
-            continue
-        try:
-            status = stages.run(stage, args.out, ROOT)
-        except KeyboardInterrupt:
-            status = 130
-        if status:
-            print(f"reproduce: {stage.name} stopped with exit status {status}; run again to go on", file=sys.stderr)
-            return status
+    if stopped:
+        stage, status = stopped
+        print(f"reproduce: {stage.name} stopped with exit status {status}; run again to go on", file=sys.stderr)
+        return status
     return 0
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

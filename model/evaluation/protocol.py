@@ -6,6 +6,7 @@ import typing as t
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..data.sheets import Pixels, pixels, sheet
 from . import distances, paths, similarity

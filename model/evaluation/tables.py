@@ -71,6 +71,18 @@ def paths(rows: t.Mapping[str, t.Any]) -> str:
     return table(heads, body)
 
 
+def controls(spoilt: t.Mapping[str, t.Any], in_pairs: t.Mapping[str, t.Any]) -> str:
+    """Tables of the controls, and a sentence that says which scores miss which fault."""
+    missed = "; ".join(f"{name} by {', '.join(scores)}" for name, scores in blind(spoilt).items())
+    return "\n\n".join(
+        (
+            sets("photographs, spoilt", spoilt),
+            pairs("in pairs", in_pairs),
+            f"Not ranked below photographs: {missed or 'none'}.",
+        )
+    )
+
+
 def blind(rows: t.Mapping[str, t.Any]) -> dict[str, list[str]]:
     """Scores that don't put a control below photographs (the row real against real), by control."""
     floor = rows["real against real"]

@@ -1,7 +1,8 @@
-"""A release put together: networks and facts of a training checkpoint, and the prior that is asked for."""
+"""A release put together: networks and facts of its weights, the prior that is asked for, version and model card."""
 
 import dataclasses
 import datetime
+import hashlib
 import json
 import pathlib
 import subprocess
@@ -46,6 +47,58 @@ class PriorChoice:
         for name in names:
             if getattr(self, name) is not None:
                 raise ValueError(f"--{name.replace('_', '-')}: {getattr(self, name)} {reason}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Assembled:
+    """A release with what `export.write_bundle` needs beside it."""
+
+    release: Release
+    version: str
+    card: str
+
+
+def assemble(
+    weights: pathlib.Path,
+    choice: PriorChoice,
+    progress: Progress,
+    data: pathlib.Path | None = None,
+    directions: t.Sequence[str] | None = None,
+) -> Assembled:
+    """A release of a training checkpoint (``.ckpt``) or of released weights (any other name), with the prior chosen.
+
+    Files of the same name that end in ``.metrics.json`` and ``.md`` bring its scores and its model card. Its version is
+    its name and the start of the SHA-256 of the weights.
+
+    Parameters
+    ----------
+    weights
+        The file.
+    progress
+        Hears what takes a while.
+    data, directions
+        As of `from_checkpoint`, for a checkpoint only.
+
+    Raises
+    ------
+    ValueError
+        The file holds no weights, its data isn't there, or an option contradicts it.
+    """
+    codes = None
+    if weights.suffix == ".ckpt":
+        model, codes = from_checkpoint(weights, progress, data, directions or ())
+    else:
+        for name, value in (("data", data), ("directions", directions)):
+            if value is not None:
+                raise ValueError(f"--{name}: for a training checkpoint only; {weights} has its own")
+        model = released.load(weights)
+    model.prior = choose_prior(choice, model, codes, progress)
+    metrics, card = weights.with_suffix(".metrics.json"), weights.with_suffix(".md")
+    if metrics.is_file():
+        model.facts["metrics"] = json.loads(metrics.read_text(encoding="utf-8"))
+    text = card.read_text(encoding="utf-8") if card.is_file() else plain_card(model.facts)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    return Assembled(model, f"{model.facts['name']}-{digest[:12]}", text)
 
 
 def from_checkpoint(

@@ -121,6 +121,7 @@ def save(release: Release, path: pathlib.Path) -> None:
         for name, value in module.state_dict().items()
     }
     facts = {**release.facts, "network": dataclasses.asdict(release.network), "prior": _describe(release.prior)}
+    facts["metrics"] = {}  # scores are of a bundle that is made of this file, and lie beside it
     content = safetensors.torch.save(tensors, {"carvae": json.dumps(facts)})
     if len(content) > LARGEST:
         raise ValueError(f"{path}: {len(content)} bytes of weights; at most {LARGEST} are released")

@@ -1,4 +1,4 @@
-"""Training of a flow prior on an encoder's codes, as a LightningModule."""
+"""Training of a flow prior on an encoder's codes: a LightningModule, the codes, and the run."""
 
 import dataclasses
 import pathlib
@@ -16,13 +16,89 @@ from ..data import files, prepared
 from ..data.prepared import step_generator
 from ..prior import priors
 from ..prior.flow import Flow, FlowConfig
+from ..release import released
 from ..vae import canvas
-from ..vae.codes import encode
+from ..vae.codes import encode, encode_mirrored
 from . import optimizers, runs, trainers
 from .optimizers import OptimizerConfig
 
+Progress = t.Callable[[t.Sequence[t.Any], str], t.Iterable[t.Any]]
+
 #: The checkpoint that is resumed and exported, and the codes that it learns, in the run's folder.
 LAST, CODES = "last.ckpt", "codes.npz"
+
+
+@dataclasses.dataclass(frozen=True)
+class FlowRun:
+    """What a flow is trained with.
+
+    Parameters
+    ----------
+    width, depth
+        Of the velocity field: `FlowConfig`.
+    epochs
+        Passes over the codes.
+    batch
+        Codes per step.
+    learning_rate
+        At the peak of its one cycle.
+    variations
+        Codes of each image in other light and cuts, beside that of the image itself and of its mirror image.
+    """
+
+    width: int = 512
+    depth: int = 4
+    epochs: int = 160
+    batch: int = 512
+    learning_rate: float = 1e-3
+    variations: int = 4
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch", 1), ("variations", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}: {getattr(self, name)} is not at least {least}")
+
+
+def train(
+    settings: FlowRun,
+    weights: pathlib.Path,
+    data: pathlib.Path,
+    out: pathlib.Path,
+    resume: bool = False,
+    progress: Progress = lambda items, _: items,
+) -> None:
+    """Encode the images that a model was trained on, then train a flow on their codes.
+
+    Parameters
+    ----------
+    weights
+        The model: a training checkpoint or released weights.
+    data
+        Prepared data.
+    out
+        The run's folder. A run that goes on takes its codes from there.
+    progress
+        Wraps what takes minutes, given its name.
+
+    Raises
+    ------
+    ValueError
+        The weights, the data or the folder can't be used.
+    """
+    runs.check(out, out / LAST, resume)
+    network, encoder, _ = released.load_networks(weights)
+    flow = FlowConfig(network.latent_dim, settings.width, settings.depth)
+    optimizer = OptimizerConfig("adamw", settings.learning_rate, weight_decay=0.02, schedule="one-cycle")
+    training = FlowTraining(flow, optimizer)
+    if not resume:
+        images, others = prepared.open_split(data, "train"), prepared.open_split(data, "val")
+        plain, validation = (encode_mirrored(encoder, split) for split in (images, others))
+        seeds = progress(range(settings.variations), "variations")
+        varied = [varied_codes(encoder, images, seed) for seed in seeds]
+        training.flow.standardise(torch.from_numpy(plain))
+        save_codes(out, np.concatenate([plain, *varied]), validation)
+    codes, validation = load_codes(out)
+    fit(training, codes, validation, settings.batch, settings.epochs, out, resume)
 
 
 class FlowTraining(L.LightningModule):

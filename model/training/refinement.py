@@ -7,6 +7,7 @@ al. 2014), whose weights are frozen. The loss on codes continues, so that it doe
 
 import dataclasses
 import math
+import pathlib
 import typing as t
 
 import torch
@@ -15,8 +16,10 @@ from torch.nn import functional as F
 
 from ..data.prepared import step_generator
 from ..prior.flow import FlowConfig
+from ..release import released
 from ..vae.folding import fold_batch_norm
 from ..vae.networks import Decoder, channels_last
+from . import flow_training, runs
 from .flow_training import FlowTraining
 from .optimizers import OptimizerConfig
 
@@ -26,11 +29,45 @@ SIDE = 64
 #: Samples, and as many codes, that the critic sees per step.
 SEEN = 32
 
+#: Codes per step of the flow's own loss.
+BATCH = 256
+
 #: Steps for which the critic learns alone, and over which the flow's learning rate then rises.
 WARM_UP, RISE = 200, 200
 
 #: Weight of the critic's gradient penalty, taken every so many steps.
 PENALTY, PENALTY_EVERY = 0.05, 8
+
+
+def refine(run: pathlib.Path, weights: pathlib.Path, out: pathlib.Path, epochs: int, resume: bool = False) -> None:
+    """Refine the flow of a run.
+
+    Parameters
+    ----------
+    run
+        Folder of the flow's training, with its codes.
+    weights
+        The model that it was trained for: a training checkpoint or released weights.
+    out
+        Folder of the refined flow.
+
+    Raises
+    ------
+    ValueError
+        The run, the weights or the folder can't be used, or they don't fit each other.
+    """
+    if epochs < 1:
+        raise ValueError(f"epochs: {epochs} is not at least 1")
+    runs.check(out, out / flow_training.LAST, resume)
+    flow = released.load_flow(run / flow_training.LAST)
+    network, _, decoder = released.load_networks(weights)
+    if flow.noise_dim != network.latent_dim:
+        raise ValueError(f"{run}: a flow of {flow.noise_dim} latents; {weights} has {network.latent_dim}")
+    codes, validation = flow_training.load_codes(run)
+    flow.reduce_noise()
+    training = Refinement(flow.config, OptimizerConfig("adam", 1e-4), t.cast(Decoder, decoder))
+    training.flow.load_state_dict(flow.state_dict())
+    flow_training.fit(training, codes, validation, BATCH, epochs, out, resume, decay=0.998)
 
 
 class Critic(nn.Module):

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import time
+import typing as t
 
 import yaml
 
@@ -72,6 +73,45 @@ def ended(out: pathlib.Path) -> dict[str, float]:
         rows = list(csv.DictReader(file))
     done = {row["stage"] for row in rows if row["exit_status"] == "0"}
     return {name: sum(float(row["seconds"]) for row in rows if row["stage"] == name) for name in done}
+
+
+def run_all(
+    stages: t.Sequence[Stage],
+    out: pathlib.Path,
+    root: pathlib.Path,
+    say: t.Callable[[str], None],
+    dry_run: bool = False,
+) -> tuple[Stage, int] | None:
+    """Run the stages that have not ended, in their order, up to the first that fails.
+
+    Parameters
+    ----------
+    say
+        Hears of each stage before it begins.
+    dry_run
+        Say the commands and run none.
+
+    Returns
+    -------
+    tuple or None
+        The stage that failed or was stopped by Ctrl-C, with its exit status.
+    """
+    done = ended(out)
+    for number, stage in enumerate(stages, start=1):
+        heading = f"{number}/{len(stages)} {stage.name}"
+        if stage.name in done:
+            say(f"{heading}: ended before, after {done[stage.name] / 60:.1f} minutes")
+            continue
+        say(f"{heading}:\n    python {shlex.join(stage.arguments)}")
+        if dry_run:
+            continue
+        try:
+            status = run(stage, out, root)
+        except KeyboardInterrupt:
+            status = 130
+        if status:
+            return stage, status
+    return None
 
 
 def run(stage: Stage, out: pathlib.Path, root: pathlib.Path) -> int:

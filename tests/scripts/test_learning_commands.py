@@ -155,14 +155,14 @@ def test_a_run_that_is_there_is_left_alone(
 @pytest.mark.parametrize(
     ("command", "named"),
     [
-        ("train_prior.py {weights} --data data --out {new} --epochs 0", "--epochs: 0 is not at least 1"),
-        ("train_prior.py {weights} --data data --out {new} --batch -1", "--batch: -1 is not at least 1"),
-        ("train_prior.py {weights} --data data --out {new} --variations -1", "--variations: -1 is not at least 0"),
+        ("train_prior.py {weights} --data data --out {new} --epochs 0", "epochs: 0 is not at least 1"),
+        ("train_prior.py {weights} --data data --out {new} --batch -1", "batch: -1 is not at least 1"),
+        ("train_prior.py {weights} --data data --out {new} --variations -1", "variations: -1 is not at least 0"),
         ("train_prior.py {weights} --data data --out {new} --width 0", "width: 0 is not at least 1"),
         ("train_prior.py {weights} --data data --out {new} --depth 0", "depth: 0 is not at least 1"),
         ("train_prior.py {weights} --data data --out {new} --learning-rate nan", "learning_rate: nan"),
         ("train_prior.py photographs/splits.csv --data data --out {new}", "splits.csv: no released weights"),
-        ("refine_prior.py prior {weights} --out {new} --epochs 0", "--epochs: 0 is not at least 1"),
+        ("refine_prior.py prior {weights} --out {new} --epochs 0", "epochs: 0 is not at least 1"),
         ("refine_prior.py prior {flow} --out {new}", "last.ckpt: not a training checkpoint"),
         ("refine_prior.py prior {released} --out {new}", "has 512"),
         ("refine_prior.py run {weights} --out {new}", "last.ckpt: not a checkpoint of a flow"),
