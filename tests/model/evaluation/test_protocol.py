@@ -41,13 +41,36 @@ class Coarse(nn.Module):
         return 10 * F.adaptive_avg_pool2d(torch.cat((images, 4 * detail), 1), 4).flatten(1)
 
 
+class Classes(nn.Module):
+    """In place of Lite1: maps and classes of pictures as they are, from their pixels."""
+
+    side = 48
+
+    def maps(self, images: torch.Tensor, blocks: t.Sequence[int]) -> list[torch.Tensor]:
+        return [F.avg_pool2d(images, 4) - 0.5 for _ in blocks]
+
+    def pooled(self, images: torch.Tensor) -> torch.Tensor:
+        return images.mean((2, 3))
+
+    def logits(self, pooled: torch.Tensor) -> torch.Tensor:
+        return F.pad(pooled, (0, 997))
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    """One that costs nothing: which pictures are compared with which is what counts here."""
+    judge = Judge(Coarse())
+    judge.network = t.cast(t.Any, Classes())
+    return judge
+
+
 def silent(name: str) -> t.Callable[[t.Sequence[t.Any]], t.Iterable[t.Any]]:
     return iter
 
 
 @pytest.fixture(scope="module")
-def scores() -> protocol.Scores:
-    return protocol.evaluate(MODEL, drawn(0, 21), drawn(100, 30), Judge(Coarse()), 0, silent)
+def scores(judge: Judge) -> protocol.Scores:
+    return protocol.evaluate(MODEL, drawn(0, 21), drawn(100, 30), judge, 0, silent)
 
 
 def test_all_sets_are_equally_large_and_stand_beside_their_floor(scores: protocol.Scores) -> None:
@@ -72,34 +95,36 @@ def test_a_model_that_only_fades_is_found_out(scores: protocol.Scores) -> None:
     assert scores.paths["lerp"].from_cross_fade < 0.01
 
 
-def test_too_few_photographs_for_sets_still_have_their_reconstructions_scored() -> None:
-    scores = protocol.evaluate(MODEL, drawn(0, 5), drawn(100, 30), Judge(Coarse()), 0, silent)
+def test_too_few_photographs_for_sets_still_have_their_reconstructions_scored(judge: Judge) -> None:
+    scores = protocol.evaluate(MODEL, drawn(0, 5), drawn(100, 30), judge, 0, silent)
     assert scores.reconstructions["all"].images == 5
     assert scores.sets == {}
     assert scores.page.shape == (2 * 48, 5 * 48, 3)
 
 
-def test_a_limit_draws_and_says_how_many(scores: protocol.Scores) -> None:
-    limited = protocol.evaluate(MODEL, drawn(0, 21), drawn(100, 30), Judge(Coarse()), 6, silent)
+def test_a_limit_draws_and_says_how_many(judge: Judge) -> None:
+    limited = protocol.evaluate(MODEL, drawn(0, 21), drawn(100, 30), judge, 6, silent)
     assert limited.reconstructions["all"].images == 6
 
 
-def test_pictures_are_reduced_before_they_are_scored_and_the_model_sees_whole_photographs() -> None:
-    reduced = protocol.evaluate(MODEL, drawn(0, 21), drawn(100, 30), Judge(Coarse()), 0, silent, size=12)
+def test_pictures_are_reduced_before_they_are_scored_and_the_model_sees_whole_photographs(
+    judge: Judge,
+) -> None:
+    reduced = protocol.evaluate(MODEL, drawn(0, 21), drawn(100, 30), judge, 0, silent, size=12)
     # The model shrinks pictures to 12 px, so at that size its reconstructions are nearly the photographs.
-    whole = protocol.evaluate(MODEL, drawn(0, 5), drawn(100, 30), Judge(Coarse()), 0, silent)
+    whole = protocol.evaluate(MODEL, drawn(0, 5), drawn(100, 30), judge, 0, silent)
     assert reduced.reconstructions["all"].psnr.value > whole.reconstructions["all"].psnr.value + 3
     assert reduced.sheet.shape[1] % 12 == 0
     assert reduced.sheet.shape[2] == 16 * 12
 
 
-def test_controls_are_scored_beside_photographs() -> None:
-    sets, pairs = protocol.control(drawn(0, 21), drawn(100, 30), Judge(Coarse()), 0, silent)
+def test_controls_are_scored_beside_photographs(judge: Judge) -> None:
+    sets, pairs = protocol.control(drawn(0, 21), drawn(100, 30), judge, 0, silent)
     assert list(sets)[2:] == list(pairs)
     kid = {name: its.kid.value for name, its in sets.items() if its.kid}
     assert all(kid[name] > kid["real against real"] for name in ("noise", "16 px, enlarged", "4x4 blocks shuffled"))
 
 
-def test_controls_of_too_few_photographs_are_refused() -> None:
+def test_controls_of_too_few_photographs_are_refused(judge: Judge) -> None:
     with pytest.raises(ValueError, match="at least 20"):
-        protocol.control(drawn(0, 5), drawn(100, 30), Judge(Coarse()), 0, silent)
+        protocol.control(drawn(0, 5), drawn(100, 30), judge, 0, silent)
