@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from flask import Flask, Response, g, request
 
-from . import logs
+from . import headers, logs
 
 _EXPOSED = "Carvae-Model-Version, Carvae-Seed, Carvae-Request-Id, Server-Timing, Retry-After"
 #: Bytes below which compressing is not worth its time.
@@ -30,12 +30,14 @@ def timed(name: str) -> Iterator[None]:
 
 def install(app: Flask, origins: tuple[str, ...]) -> None:
     """Surround every request of `app`; `origins` may read its answers from other sites' pages."""
+    app.wsgi_app = headers.before(app.wsgi_app)  # type: ignore[method-assign]
 
     @app.before_request
     def begin() -> None:
         g.started = time.perf_counter()
         g.timings = {}
         g.request_id = _request_id()
+        headers.check(request.environ)
 
     @app.after_request
     def end(response: Response) -> Response:

@@ -27,7 +27,9 @@ SPARE_THREADS = 4
 
 #: Bodies above it are not even received; below it the app says by how much they are too large.
 MAX_BODY = 16_000_000
-MAX_HEADERS = 64_000
+
+#: Bytes of all headers of a request. Joining them takes quadratic time.
+MAX_HEADERS = 16_000
 
 #: glibc's M_ARENA_MAX.
 _ARENA_MAX = -8

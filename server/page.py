@@ -9,6 +9,8 @@ from werkzeug.http import parse_accept_header
 from whitenoise import WhiteNoise
 from whitenoise.compress import Compressor
 
+from handler import headers
+
 
 def compress(files: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
     """Copy the page's files, beside each its compressed twin where that is smaller; returns their folder."""
@@ -34,9 +36,12 @@ class Site:
         self._files = WhiteNoise(
             app, root=str(root), max_age=0, allow_all_origins=False, add_headers_function=_add_headers
         )
+        self._app = app
 
     def __call__(self, environ: dict[str, t.Any], start_response: t.Any) -> t.Any:
         """Answer a request from a file, or let the app answer it; returns the body, as WSGI has it."""
+        if headers.bound(environ):
+            return self._app(environ, start_response)
         if environ["PATH_INFO"] == "/":
             accept = parse_accept_header(environ.get("HTTP_ACCEPT"), MIMEAccept)
             if accept.quality("text/html") > accept.quality("application/json"):
@@ -52,6 +57,6 @@ def _chosen_by_accept(start_response: t.Any) -> t.Any:
     return start
 
 
-def _add_headers(headers: t.Any, path: str, url: str) -> None:
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"
+def _add_headers(sent: t.Any, path: str, url: str) -> None:
+    sent["X-Content-Type-Options"] = "nosniff"
+    sent["Referrer-Policy"] = "no-referrer"
