@@ -8,6 +8,7 @@ from collections import OrderedDict
 from flask import Flask, g, request
 
 from .errors import Problem
+from .middleware import check_client
 from .settings import Settings
 
 #: Requests that wait for their turn; one more is refused at once.
@@ -98,6 +99,7 @@ def install(app: Flask, settings: Settings, costly: t.Callable[[], bool]) -> Gat
             rate.take(request.remote_addr or "")
         gate.enter()
         g.admitted = True
+        check_client()  # it may have waited long
 
     @app.teardown_request
     def dismiss(_: BaseException | None) -> None:

@@ -12,6 +12,9 @@ from werkzeug.routing import RequestRedirect
 
 log = logging.getLogger("carvae")
 
+#: nginx's status for a client that went away before its answer; nobody but the log sees it.
+CLIENT_GONE = 499
+
 
 class Problem(Exception):  # noqa: N818 - the RFC's own name
     """A failure to tell the client.
@@ -48,7 +51,7 @@ class Problem(Exception):  # noqa: N818 - the RFC's own name
         """The problem as an answer."""
         body: dict[str, t.Any] = {
             "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
+            "title": "Client Closed Request" if self.status == CLIENT_GONE else HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": self.detail,
         }

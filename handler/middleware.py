@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from flask import Flask, Response, g, request
 
 from . import headers, logs
+from .errors import CLIENT_GONE, Problem
 
 _EXPOSED = "Carvae-Model-Version, Carvae-Seed, Carvae-Request-Id, Server-Timing, Retry-After"
 #: Bytes below which compressing is not worth its time.
@@ -20,12 +21,32 @@ _PLAIN = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 @contextlib.contextmanager
 def timed(name: str) -> Iterator[None]:
-    """Add the block's duration to entry `name` of this request's Server-Timing."""
+    """Add the block's duration to entry `name` of this request's Server-Timing; for a client that is gone, don't begin.
+
+    Raises
+    ------
+    Problem
+        499, if the server can tell that the client has hung up.
+    """
+    check_client()
     started = time.perf_counter()
     try:
         yield
     finally:
         g.timings[name] = g.timings.get(name, 0.0) + (time.perf_counter() - started) * 1000
+
+
+def check_client() -> None:
+    """Give up a request whose client has hung up, where the server can tell.
+
+    Raises
+    ------
+    Problem
+        499.
+    """
+    gone = request.environ.get("waitress.client_disconnected")
+    if gone and gone():
+        raise Problem(CLIENT_GONE, "the client has hung up")
 
 
 def install(app: Flask, origins: tuple[str, ...]) -> None:

@@ -13,7 +13,6 @@ import pathlib
 import signal
 import socket
 import sys
-import tempfile
 
 from handler import logs
 from handler.app import create_app
@@ -68,11 +67,9 @@ def _serve(listener: socket.socket, bundle: str) -> str | None:
         return "there is no model to serve" if loader.detail else f"{bundle}: not loaded after two minutes"
     host, port = listener.getsockname()[:2]
     manifest = loader.model.manifest
-    with tempfile.TemporaryDirectory(prefix="carvae-") as folder:
-        site = page.Site(app, page.compress(ROOT / "static", pathlib.Path(folder)))
-        server = connections.create(site, listener, loader.settings.concurrency)
-        print(f"{manifest.name} {manifest.version} on http://{host}:{port} (Ctrl-C ends it)", flush=True)
-        server.run()
+    server = connections.create(page.Site(app, ROOT / "static"), listener, loader.settings.concurrency)
+    print(f"{manifest.name} {manifest.version} on http://{host}:{port} (Ctrl-C ends it)", flush=True)
+    server.run()
     return None
 
 

@@ -1,26 +1,36 @@
-"""The local HTTP server: waitress, bounded against slow and many clients, its own errors as problems, too."""
+"""The local HTTP server: waitress, bounded against slow, silent and many clients, its own errors as problems, too."""
 
 import contextlib
 import ctypes
 import errno
 import json
+import logging
+import re
+import resource
 import socket
 import time
 import typing as t
 
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import create_server
 from waitress.task import ErrorTask
-from waitress.utilities import RequestEntityTooLarge
+from waitress.utilities import BadRequest, RequestEntityTooLarge
 
 from handler.admission import WAITING
 
 #: Seconds within which a request must have come in whole, however slowly its bytes follow each other.
 RECEIVE_S = 20
 
-#: Connections at once; a slow client holds one, never a thread.
+#: Seconds without a byte taken after which an answer is given up, and seconds within which all of it must be taken.
+STALLED_S = 20
+SEND_S = 120
+
+#: Connections at once; a slow client holds one, never a thread. The one that was quiet for longest makes room.
 CONNECTIONS = 1000
+
+#: Requests that one connection may have under way; the last of them closes it.
+PIPELINED = 8
 
 #: Threads for what needs no model while all others compute or wait for their turn.
 SPARE_THREADS = 4
@@ -28,8 +38,15 @@ SPARE_THREADS = 4
 #: Bodies above it are not even received; below it the app says by how much they are too large.
 MAX_BODY = 16_000_000
 
-#: Bytes of all headers of a request. Joining them takes quadratic time.
+#: Bytes of all headers of a request, and spaces in a row in them: waitress takes quadratic time for either.
 MAX_HEADERS = 16_000
+_SPACES = re.compile(rb"[ \t]{100}")
+
+#: Bytes of a chunked body that are none of its content: sizes, extensions, line ends, trailers.
+MAX_FRAMING = 100_000
+
+#: Seconds for which a remark of the server is not repeated.
+QUIET_S = 60.0
 
 #: glibc's M_ARENA_MAX.
 _ARENA_MAX = -8
@@ -56,25 +73,61 @@ class ProblemTask(ErrorTask):  # type: ignore[misc]
 
 
 class Parser(HTTPRequestParser):  # type: ignore[misc]
-    """Refuses a chunk by the size that it announces, as it does a body, instead of waiting for its bytes."""
+    """Refuses what would take long to parse, and chunks by the size that they announce, before their bytes come."""
 
     completed: bool
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Parse the first line and the headers."""
+        if _SPACES.search(header_plus):
+            raise ParsingError("a hundred spaces in a row in the headers")
+        super().parse_header(header_plus)
+        # Proxies disagree about which of the two counts, so that a request could hide in another's body.
+        if b"\ntransfer-encoding" in header_plus.lower() and "CONTENT_LENGTH" in self.headers:
+            raise ParsingError("both Content-Length and Transfer-Encoding")
 
     def received(self, data: bytes) -> int:
         """Take bytes of the request; returns how many were used."""
         taken = int(super().received(data))
-        if not self.completed and getattr(self.body_rcv, "chunk_remainder", 0) > MAX_BODY:
-            self.error = RequestEntityTooLarge(f"exceeds max_body of {MAX_BODY}")
-            self.completed = True
+        if self.chunked and self.body_rcv is not None and not self.error:
+            if self.body_rcv.chunk_remainder > MAX_BODY:
+                self._refuse(RequestEntityTooLarge(f"exceeds max_body of {MAX_BODY}"))
+            elif self.body_bytes_received - len(self.body_rcv) > MAX_FRAMING:
+                self._refuse(BadRequest(f"more than {MAX_FRAMING} bytes of chunk sizes, extensions and trailers"))
         return taken
+
+    def _refuse(self, error: t.Any) -> None:
+        self.error = error
+        self.completed = True
+
+
+class _Rest(HTTPRequestParser):  # type: ignore[misc]
+    """Takes what comes and makes no request of it."""
+
+    def received(self, data: bytes) -> int:
+        self.completed = self.empty = True
+        return len(data)
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection that must deliver each request within `RECEIVE_S`."""
+    """A connection.
+
+    It must deliver each request within `RECEIVE_S`. A request is begun when the answer before it was taken, so that a
+    client which never reads holds one answer and no thread.
+    """
 
     error_task_class = ProblemTask
-    parser_class = Parser
-    began: float | None = None
+    began: float | None = None  # to receive a request
+    answered: float | None = None  # and what is left of the answer is still to be taken
+    waiting = False  # a request, until the client has taken the answer before it
+
+    def parser_class(self, adj: t.Any) -> HTTPRequestParser:
+        """Make a parser of the next request."""
+        if len(self.requests) < PIPELINED:
+            return Parser(adj)
+        # HTTP's way to say that the requests after this one were not looked at (RFC 9112, 9.6).
+        self.requests[-1].headers["CONNECTION"] = "close"
+        return _Rest(adj)
 
     def received(self, data: bytes) -> bool:
         """Take bytes of a connection, and close it after the deadline, which begins with a request's first byte.
@@ -89,6 +142,34 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         elif time.monotonic() - self.began > RECEIVE_S:
             self.will_close = True
         return taken
+
+    def service(self) -> None:
+        """Answer the next request, in a thread, unless the answer before it waits to be taken."""
+        with self.outbuf_lock:
+            self.waiting = bool(self.total_outbufs_len and self.connected)
+        if not self.waiting:
+            super().service()
+            self.answered = time.monotonic()
+
+    def handle_write(self) -> None:
+        """Send what the client takes, and go on with its next request when that was all."""
+        super().handle_write()
+        with self.outbuf_lock:
+            resume = self.waiting and not self.total_outbufs_len
+            self.waiting = self.waiting and not resume
+        if resume:
+            self.server.add_task(self)
+
+    def stalled(self, now: float) -> bool:
+        """Tell whether its client takes nothing of an answer, or too little."""
+        if not self.total_outbufs_len or (self.requests and not self.waiting):
+            return False
+        quiet = time.time() - self.last_activity
+        return quiet > STALLED_S or (self.answered is not None and now - self.answered > SEND_S)
+
+    def idle_since(self) -> float:
+        """When its client last said or took anything; never, while an answer is computed."""
+        return float("inf") if self.requests and not self.waiting else float(self.last_activity)
 
 
 def create(app: t.Any, listener: socket.socket, concurrency: int) -> t.Any:
@@ -109,15 +190,57 @@ def create(app: t.Any, listener: socket.socket, concurrency: int) -> t.Any:
         sockets=[listener],
         ident="carvae",
         threads=concurrency + WAITING + SPARE_THREADS,
-        connection_limit=CONNECTIONS,
+        connection_limit=2 * CONNECTIONS,  # never reached: above ours the quietest makes room
         channel_timeout=RECEIVE_S,
-        cleanup_interval=5,
+        cleanup_interval=2,
         max_request_body_size=MAX_BODY,
         max_request_header_size=MAX_HEADERS,
+        channel_request_lookahead=1,  # else nobody notices that a client has gone away
+        log_socket_errors=False,  # clients' own
         asyncore_use_poll=True,  # select() ends at 1024 descriptors
     )
-    server.channel_class = Channel
+    most, maintain = _connections(), server.maintenance
+
+    def maintenance(now: float) -> None:
+        maintain(now)
+        for channel in [each for each in server.active_channels.values() if each.stalled(time.monotonic())]:
+            channel.handle_close()  # at once: what waits to be sent is never going to be
+
+    def connect(*arguments: t.Any, **options: t.Any) -> Channel:
+        if len(server.active_channels) >= most:
+            min(server.active_channels.values(), key=Channel.idle_since).handle_close()
+        return Channel(*arguments, **options)
+
+    server.maintenance, server.channel_class = maintenance, connect
+    logging.getLogger("waitress").addFilter(OncePerMinute())
     return server
+
+
+class OncePerMinute(logging.Filter):
+    """Passes a remark once in `QUIET_S`, whatever it is about: a client can cause thousands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to write it."""
+        now = time.monotonic()
+        # Not its message: that may have an address or a path in it.
+        cause = f"{record.pathname}:{record.lineno}"
+        if now - self._said.get(cause, -QUIET_S) < QUIET_S:
+            return False
+        self._said[cause] = now
+        return True
+
+
+def _connections() -> int:
+    """How many connections the process has descriptors for: each may have a body or an answer in a file."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * CONNECTIONS + 100
+    able = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (able, hard))
+    return max(10, (able - 100) // 2)
 
 
 def bound_heaps() -> None:

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
-from server.page import Site, compress
+from server.page import Site
 
 STATIC = Path(__file__).parents[2] / "static"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -30,10 +30,9 @@ expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
-def serve_page(serve: t.Callable[[t.Any], str], tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[Flask], str]:
+def serve_page(serve: t.Callable[[t.Any], str]) -> t.Callable[[Flask], str]:
     """Serve an app behind the page's files; returns the address."""
-    files = compress(STATIC, tmp_path_factory.mktemp("site"))
-    return lambda app: serve(Site(app, files))
+    return lambda app: serve(Site(app, STATIC))
 
 
 @pytest.fixture(scope="session")

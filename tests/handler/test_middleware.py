@@ -155,3 +155,19 @@ def test_images_and_short_answers_stay_as_they_are(client: FlaskClient) -> None:
     for path, accept in (("/random?count=16", "image/png"), ("/health", "application/json")):
         answer = client.get(path, headers={"Accept": accept, "Accept-Encoding": "gzip"})
         assert "Content-Encoding" not in answer.headers
+
+
+def test_a_client_that_has_gone_away_costs_nothing_more(
+    start_app: Start, bundle: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, car_png: bytes
+) -> None:
+    app = start_app(bundle)
+    model = app.extensions["carvae"].model
+    calls: list[str] = []
+    monkeypatch.setattr(model.engine, "decode", lambda *_: calls.append("decode"))
+    monkeypatch.setattr(model.engine, "encode", lambda *_: calls.append("encode"))
+    caplog.clear()
+    left = iter((False, False, True))  # after the upload was read and decoded
+    hung_up = {"waitress.client_disconnected": lambda: next(left)}
+    answer = app.test_client().post("/reconstruct", data=car_png, content_type="image/png", environ_overrides=hung_up)
+    assert (answer.status_code, calls) == (499, [])
+    assert [line["status"] for line in lines(caplog)] == [499]

@@ -1,4 +1,4 @@
-"""Twice as many requests as the local server can answer, for minutes; then slow clients.
+"""Twice as many requests as the local server can answer, for minutes; then each kind of silent and slow clients.
 
     python -m tests.reliability.load --seconds 300
 
@@ -12,7 +12,6 @@ import contextlib
 import dataclasses
 import hashlib
 import pathlib
-import socket
 import sys
 import threading
 import time
@@ -20,7 +19,8 @@ import typing as t
 
 from tqdm import tqdm
 
-from .server import Answer, Server, request
+from . import slow
+from .server import Answer, Server
 
 #: Seeds whose answers are known before the load begins.
 SEEDS = 32
@@ -29,6 +29,9 @@ CARS = 4
 #: Growth of the server's memory from a fifth of the run to its end that is taken for flat, in megabytes.
 GROWTH_MB = 60.0
 RECOVERY_S = 10.0
+
+#: Seconds within which ``/health`` must answer beside silent and slow clients.
+PATIENCE_S = 1.0
 
 
 @dataclasses.dataclass
@@ -116,36 +119,22 @@ def press(server: Server, right: dict[int, str], rate: float, seconds: float) ->
     return tally, memory
 
 
-def drip(server: Server, number: int, stop: threading.Event) -> list[socket.socket]:
-    """Open `number` connections that send headers, or a body, a byte now and then until `stop`."""
-    body = request("POST", "/encode", {"Content-Length": "100000", "Content-Type": "image/png"})
-    heads = [b"GET /random HTTP/1.1\r\nX-Slow: ", body]
-    connections = [server.connect() for _ in range(number)]
-    for index, connection in enumerate(connections):
-        connection.sendall(heads[index % 2])
+def starve(server: Server, right: dict[int, str], kind: str, number: int, seconds: float) -> tuple[Tally, float]:
+    """Ask as an ordinary visitor beside `number` slow clients of a kind.
 
-    def feed() -> None:
-        while not stop.wait(1):
-            for connection in connections:
-                with contextlib.suppress(OSError):  # the server may have hung up, which is its right
-                    connection.sendall(b"a")
-
-    threading.Thread(target=feed, daemon=True).start()
-    return connections
-
-
-def starve(server: Server, right: dict[int, str], number: int, seconds: float) -> Tally:
-    """Ask as an ordinary visitor while `number` slow clients hold their connections."""
-    tally, stop = Tally(), threading.Event()
-    connections = drip(server, number, stop)
-    end, seed = time.monotonic() + seconds, 0
-    while time.monotonic() < end:
-        judge(tally, ask(server, seed), right[seed])
-        seed = (seed + 1) % SEEDS
-    stop.set()
-    for connection in connections:
-        connection.close()
-    return tally
+    Returns what the answers were, and the longest wait for ``/health``, in seconds.
+    """
+    tally, longest = Tally(), 0.0
+    with slow.clients(server, slow.KINDS[kind], number):
+        end, seed = time.monotonic() + seconds, 0
+        while time.monotonic() < end:
+            health = server.get("/health")
+            longest = max(longest, health.seconds)
+            if health.status != 200:
+                tally.add("no health", failure=f"/health: {health.status} {health.body[:100]!r}")
+            judge(tally, ask(server, seed), right[seed])
+            seed = (seed + 1) % SEEDS
+    return tally, longest
 
 
 def recovery(server: Server, right: dict[int, str]) -> float:
@@ -160,23 +149,30 @@ def recovery(server: Server, right: dict[int, str]) -> float:
     return float("inf")
 
 
-def run(server: Server, seconds: float, slow_clients: int, calibration_s: float = 10.0) -> tuple[list[str], list[str]]:
+def run(
+    server: Server, seconds: float, slow_clients: int, calibration_s: float = 10.0, patience_s: float = PATIENCE_S
+) -> tuple[list[str], list[str]]:
     """All of it; returns lines of figures and failures."""
     right = references(server)
     able = capacity(server, right, 4, calibration_s)
     tally, memory = press(server, right, 2 * able, seconds)
     back = recovery(server, right)
     settled, ended = memory[len(memory) // 5], memory[-1]
-    starved = starve(server, right, slow_clients, max(3.0, seconds / 10))
-    failures = [*tally.failures, *(f"beside slow clients: {failure}" for failure in starved.failures)]
+    failures, beside = list(tally.failures), []
+    for kind in tqdm(slow.KINDS, unit="kind"):
+        starved, longest = starve(server, right, kind, slow_clients, max(2.0, seconds / 10))
+        failures += [f"beside {slow_clients} that {kind}: {failure}" for failure in starved.failures]
+        if longest > patience_s:
+            failures.append(f"beside {slow_clients} that {kind}: /health took {longest:.2f} s")
+        if not (starved.counts["right"] or slow.KINDS[kind].works):
+            failures.append(f"beside {slow_clients} that {kind}: nobody was answered")
+        beside.append(f"beside {slow_clients} that {kind}: /health {longest:.2f} s at most, {dict(starved.counts)}")
     if not tally.counts["right"]:
         failures.append("under load nobody was answered")
     if back > RECOVERY_S:
         failures.append(f"recovery took {back:.1f} s")
     if ended - settled > GROWTH_MB:
         failures.append(f"memory grew from {settled:.0f} to {ended:.0f} MB")
-    if starved.counts["right"] < sum(starved.counts.values()) or not starved.counts["right"]:
-        failures.append(f"slow clients starved others: {dict(starved.counts)}")
     if not server.alive:
         failures.append("the server is gone")
     median = sorted(tally.latencies)[len(tally.latencies) // 2] if tally.latencies else float("nan")
@@ -184,7 +180,8 @@ def run(server: Server, seconds: float, slow_clients: int, calibration_s: float 
         f"capacity {able:.1f} requests/s; sent {2 * able:.1f} requests/s for {seconds:.0f} s: {dict(tally.counts)}",
         f"median latency of those answered {median:.2f} s; first right answer after the load in {back:.2f} s",
         f"memory {settled:.0f} MB after a fifth of the run, {ended:.0f} MB at its end",
-        f"beside {slow_clients} slow clients: {dict(starved.counts)}",
+        *beside,
+        f"{server.descriptors()} descriptors, {len(server.log()):,} bytes of log",
     ]
     return figures, failures
 
@@ -192,7 +189,7 @@ def run(server: Server, seconds: float, slow_clients: int, calibration_s: float 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=300, help="of load (%(default)g)")
-    parser.add_argument("--slow-clients", type=int, default=400, metavar="N", help="(%(default)s)")
+    parser.add_argument("--slow-clients", type=int, default=100, metavar="N", help="of each kind (%(default)s)")
     parser.add_argument("--bundle", type=pathlib.Path, default="build/bundle", help="what is served (%(default)s)")
     parser.add_argument("--engine", choices=("torchscript", "onnx"), default="onnx", help="(%(default)s)")
     args = parser.parse_args()

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import socket
 import subprocess
 import sys
@@ -18,6 +19,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 #: Seconds without an answer after which it counts as lost.
 LOST_S = 60.0
+
+
+#: Descriptors that the server may have, the least that a Linux gives.
+DESCRIPTORS = 1024
+
+
+def _few_descriptors() -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
 
 
 class Answer(t.NamedTuple):
@@ -50,7 +59,13 @@ class Server:
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the server
         command = [sys.executable, str(ROOT / "scripts" / "serve.py"), "--bundle", str(bundle), "--port", "0"]
         self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=self._log, text=True, env=environment, start_new_session=True
+            command,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=_few_descriptors,  # noqa: PLW1509 - it makes one system call
         )
         assert self._process.stdout
         for line in self._process.stdout:
@@ -92,6 +107,14 @@ class Server:
         assert now
         assert peak
         return int(now[1]) / 1e3, int(peak[1]) / 1e3
+
+    def descriptors(self) -> int:
+        """How many files and connections it has open."""
+        return len(list(pathlib.Path(f"/proc/{self._process.pid}/fd").iterdir()))
+
+    def threads(self) -> int:
+        """How many threads it has."""
+        return len(list(pathlib.Path(f"/proc/{self._process.pid}/task").iterdir()))
 
     def connect(self, timeout: float = LOST_S) -> socket.socket:
         """A connection to it."""

