@@ -49,7 +49,8 @@ class Refused(ClientError):  # noqa: N818 - says what happened
 class Client:
     """The API of one server; may be used from several threads.
 
-    Answers are bytes: of an image, or of JSON for ``application/json``. `encode` gives the JSON read.
+    Answers are bytes: of an image, or of JSON for ``application/json``. `encode` gives the JSON read. `size` is the
+    longest side of their pictures in pixels, 32 to 1024; by default, and at most, they are as the model draws them.
 
     Parameters
     ----------
@@ -71,9 +72,9 @@ class Client:
         self._progress = progress or (lambda sent, total: None)
         self._local = threading.local()  # a session is not safe to share
 
-    def reconstruct(self, image: pathlib.Path, form: str = "image/png") -> bytes:
+    def reconstruct(self, image: pathlib.Path, form: str = "image/png", size: int | None = None) -> bytes:
         """Rebuild a photograph."""
-        return self._ask("/reconstruct", form, files={"image": image})
+        return self._ask("/reconstruct", form, {"size": size}, files={"image": image})
 
     def random(
         self,
@@ -82,9 +83,13 @@ class Client:
         temperature: float | None = None,
         form: str = "image/png",
         first: int | None = None,
+        size: int | None = None,
+        latents: bool = True,
     ) -> bytes:
-        """Draw `count` cars that never existed, from car `first` (0) of the seed on."""
-        query = {"count": count, "first": first, "seed": seed, "temperature": temperature}
+        """Draw `count` cars that never existed, from car `first` (0) of the seed on; JSON can do without `latents`."""
+        query: Body = {"count": count, "first": first, "seed": seed, "temperature": temperature, "size": size}
+        if not latents:
+            query["latents"] = "false"
         return self._ask("/random", form, query)
 
     def interpolate(
@@ -94,9 +99,10 @@ class Client:
         steps: int | None = None,
         method: str | None = None,
         form: str = "image/gif",
+        size: int | None = None,
     ) -> bytes:
         """Morph between two photographs, or between ``{"seed", "index"}`` or ``{"latent"}`` and another of them."""
-        query = {"steps": steps, "method": method}
+        query = {"steps": steps, "method": method, "size": size}
         if isinstance(start, pathlib.Path) and isinstance(end, pathlib.Path):
             return self._ask("/interpolate", form, query, files={"start": start, "end": end})
         ends = {"start": self._end(start), "end": self._end(end)}
@@ -106,9 +112,9 @@ class Client:
         """Turn a photograph into its latent: ``mean`` and ``log_variance``."""
         return t.cast(Body, json.loads(self._ask("/encode", "application/json", files={"image": image})))
 
-    def decode(self, latents: list[list[float]], form: str = "image/png") -> bytes:
+    def decode(self, latents: list[list[float]], form: str = "image/png", size: int | None = None) -> bytes:
         """Turn latents into a grid of cars."""
-        return self._ask("/decode", form, body={"latents": latents})
+        return self._ask("/decode", form, {"size": size}, body={"latents": latents})
 
     def _end(self, end: pathlib.Path | Body) -> Body:
         return {"latent": self.encode(end)["mean"]} if isinstance(end, pathlib.Path) else end

@@ -10,6 +10,9 @@ from .latents import Array
 
 JSON = "application/json"
 
+#: Most bytes of an answer as Lambda sends it: its 6 MB (of 1024 x 1024 bytes) less room for headers and escapes.
+MAX_ANSWER = 6_000_000
+
 
 def choose(*forms: str) -> str:
     """Choose among `forms`, best first, by the request's Accept header; without one it is the first.
@@ -42,3 +45,22 @@ def as_json(body: dict[str, t.Any], status: int = 200) -> Response:
 def numbers(row: Array) -> list[float]:
     """List float32 numbers with the digits that tell them apart, half as many as their float64 neighbours have."""
     return [float(str(value)) for value in row]
+
+
+def check_size(response: Response) -> None:
+    """Refuse an answer that Lambda would not let through: JSON goes as it is, all else as base64.
+
+    Raises
+    ------
+    Problem
+        422, if it is larger than `MAX_ANSWER`.
+    """
+    size = len(response.data)
+    if response.mimetype != JSON:
+        size = 4 * -(-size // 3)
+    if size > MAX_ANSWER:
+        detail = (
+            f"the answer would have {size / 1e6:.1f} MB; at most {MAX_ANSWER / 1e6:.1f} MB can be sent: "
+            "ask for fewer cars or steps, a smaller size, or image=webp"
+        )
+        raise Problem(422, detail, parameter="size", value=f"{size} bytes")

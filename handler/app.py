@@ -10,7 +10,7 @@ import numpy as np
 from flask import Blueprint, Flask, Response, current_app, g, request
 
 from . import admission, errors, images, inputs, middleware
-from .answers import JSON, as_json, choose, numbers
+from .answers import JSON, as_json, check_size, choose, numbers
 from .errors import Problem
 from .latents import MAX_INDEX, MAX_SEED, METHODS, Array, noise
 from .loading import Loader, Model
@@ -107,8 +107,8 @@ def openapi() -> Response:
 def reconstruct() -> Response:
     """Rebuild an uploaded car from its latent."""
     form = choose(JSON, *images.FORMS)
-    inputs.check_query("image")
-    inline = _inline()
+    inputs.check_query("image", "size")
+    inline, side = _inline(), _side()
     data = inputs.upload("image")
     model = _model()
     upload = _read(data, model, "image")
@@ -117,14 +117,14 @@ def reconstruct() -> Response:
         rebuilt = upload.crop(_decode(model, mean)[0])
     with timed("encode"):
         if form != JSON:
-            return _answer(images.encode(images.picture(rebuilt), form), form, model)
+            return _answer(images.encode(images.picture(rebuilt, side), form), form, model)
         original = upload.crop(upload.pixels[0])
         mse = float(np.mean((original - np.clip(rebuilt, 0, 1)) ** 2))
         body = {
             "width": upload.width,
             "height": upload.height,
-            "original": images.data_url(images.picture(original), inline),
-            "reconstruction": images.data_url(images.picture(rebuilt), inline),
+            "original": images.data_url(images.picture(original, side), inline),
+            "reconstruction": images.data_url(images.picture(rebuilt, side), inline),
             "mse": mse,
             "psnr": -10 * math.log10(max(mse, 1e-10)),  # a perfect copy would be infinite, which JSON hasn't
             "latent": numbers(mean[0]),
@@ -136,8 +136,9 @@ def reconstruct() -> Response:
 def random() -> Response:
     """Draw cars that never existed."""
     form = choose(JSON, *images.FORMS)
-    inputs.check_query("count", "first", "seed", "temperature", "image")
-    inline = _inline()
+    inputs.check_query("count", "first", "seed", "temperature", "image", "size", "latents")
+    inline, side = _inline(), _side()
+    with_latents = inputs.choice("latents", ("true", "false")) == "true"
     count = inputs.integer("count", 1, inputs.MAX_COUNT, 1)
     first = inputs.integer("first", 0, MAX_FIRST, 0)
     # From the operating system: a generator's state may have been restored from a snapshot that others share.
@@ -149,17 +150,16 @@ def random() -> Response:
         latents = np.concatenate([_draw(model, car) for car in drawn])
         cars = _decode(model, latents)
     with timed("encode"):
-        pictures = [images.picture(car) for car in cars]
+        pictures = [images.picture(car, side) for car in cars]
         if form == JSON:
-            body = {
-                "seed": seed,
-                "temperature": temperature,
-                "cars": [
-                    {"index": car.index, "image": images.data_url(picture, inline), "latent": numbers(latent)}
-                    for car, picture, latent in zip(drawn, pictures, latents, strict=True)
-                ],
-            }
-            response = _answer(body, form, model)
+            listed: list[dict[str, t.Any]] = [
+                {"index": car.index, "image": images.data_url(picture, inline)}
+                for car, picture in zip(drawn, pictures, strict=True)
+            ]
+            if with_latents:
+                for car, latent in zip(listed, latents, strict=True):
+                    car["latent"] = numbers(latent)
+            response = _answer({"seed": seed, "temperature": temperature, "cars": listed}, form, model)
         else:
             response = _answer(images.encode(images.grid(pictures), form), form, model)
     response.headers["Carvae-Seed"] = str(seed)
@@ -171,8 +171,8 @@ def random() -> Response:
 def interpolate() -> Response:
     """Morph one car into another."""
     form = choose(JSON, "image/png", "image/webp", "image/gif")
-    inputs.check_query("steps", "method", "image")
-    inline = _inline()
+    inputs.check_query("steps", "method", "image", "size")
+    inline, side = _inline(), _side()
     steps = inputs.integer("steps", 2, 32, 8)
     method = inputs.choice("method", METHODS)
     model = _model()
@@ -182,7 +182,7 @@ def interpolate() -> Response:
     with timed("model"):
         frames = _decode(model, np.concatenate([METHODS[method](*ends, float(share)) for share in shares]))
     with timed("encode"):
-        pictures = [images.picture(frame) for frame in frames]
+        pictures = [images.picture(frame, side) for frame in frames]
         if form == "image/png":
             return _answer(images.encode(images.grid(pictures, columns=steps), form), form, model)
         if form != JSON:
@@ -223,15 +223,15 @@ def encode() -> Response:
 def decode() -> Response:
     """Turn latents into cars."""
     form = choose(JSON, *images.FORMS)
-    inputs.check_query("image")
-    inline = _inline()
+    inputs.check_query("image", "size")
+    inline, side = _inline(), _side()
     body = inputs.json_object("latents")
     model = _model()
     latents = inputs.vectors("latents", body["latents"], model.manifest.latent_dim)
     with timed("model"):
         cars = _decode(model, latents)
     with timed("encode"):
-        pictures = [images.picture(car) for car in cars]
+        pictures = [images.picture(car, side) for car in cars]
         if form == JSON:
             return _answer({"images": [images.data_url(car, inline) for car in pictures]}, form, model)
         return _answer(images.encode(images.grid(pictures), form), form, model)
@@ -279,6 +279,11 @@ def _inline() -> str:
     return images.INLINE[inputs.choice("image", images.INLINE)]
 
 
+def _side() -> int:
+    """Longest side that pictures are to have, in pixels."""
+    return inputs.integer("size", images.MIN_ANSWER_SIDE, images.MAX_ANSWER_SIDE, images.MAX_ANSWER_SIDE)
+
+
 def _describe(model: Model | None, *fields: str) -> dict[str, t.Any] | None:
     return {field: getattr(model.manifest, field) for field in fields} if model else None
 
@@ -319,6 +324,7 @@ def _answer(body: bytes | dict[str, t.Any], form: str, model: Model) -> Response
         response = Response(body, content_type=form)
     else:
         response = as_json({"model_version": version} | body)
+    check_size(response)
     response.headers["Carvae-Model-Version"] = version
     response.vary.add("Accept")
     return response

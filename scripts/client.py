@@ -38,7 +38,8 @@ FORMS = {
 }
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
 
-Work = t.Callable[[Client, pathlib.Path, str], bytes]
+#: Client, file, form of the answer, longest side of its pictures.
+Work = t.Callable[[Client, pathlib.Path, str, int | None], bytes]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -69,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
+    def add_size(command: argparse.ArgumentParser) -> None:
+        command.add_argument("--size", type=int, help="longest side of the pictures in pixels (the model's own)")
+
     for name, work, text in (
         ("reconstruct", _reconstruct, "rebuild photographs"),
         ("encode", _encode, "photographs to latents, as JSON"),
@@ -82,38 +86,43 @@ def _parser() -> argparse.ArgumentParser:
 
         command = add(name, each, text, "input", "output")
         command.add_argument("--jobs", type=int, default=4, help="requests at a time for a folder (%(default)s)")
+        if name != "encode":
+            add_size(command)
     command = add("random", _random, "draw cars that never existed", "output")
     command.add_argument("--count", type=int, default=1, help="how many, 1 to 64 (%(default)s)")
     command.add_argument("--first", type=int, help="index of the first of them (0)")
     command.add_argument("--seed", type=int, help="names the cars; the same seed gives the same cars")
     command.add_argument("--temperature", type=float, help="0 (the average car) to 2 (the unlikely)")
+    add_size(command)
     command = add("interpolate", _interpolate, "morph one photograph into another", "start", "end", "output")
     command.add_argument("--steps", type=int, help="frames, 2 to 32")
     command.add_argument("--method", choices=("lerp", "slerp"), help="straight or along an arc")
+    add_size(command)
     return parser
 
 
-def _reconstruct(client: Client, path: pathlib.Path, form: str) -> bytes:
-    return client.reconstruct(path, form)
+def _reconstruct(client: Client, path: pathlib.Path, form: str, size: int | None) -> bytes:
+    return client.reconstruct(path, form, size)
 
 
-def _encode(client: Client, path: pathlib.Path, form: str) -> bytes:
+def _encode(client: Client, path: pathlib.Path, form: str, _: int | None) -> bytes:
     if form != "application/json":
         raise ValueError("a latent is written as .json")
     return json.dumps(client.encode(path)).encode()
 
 
-def _decode(client: Client, path: pathlib.Path, form: str) -> bytes:
+def _decode(client: Client, path: pathlib.Path, form: str, size: int | None) -> bytes:
     try:
         code = json.loads(path.read_bytes())
         latents = code["latents"] if "latents" in code else [code["mean"]]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: no JSON with 'mean' or 'latents'") from error
-    return client.decode(latents, form)
+    return client.decode(latents, form, size)
 
 
 def _random(args: argparse.Namespace) -> int:
-    answer = Client(args.url).random(args.count, args.seed, args.temperature, _form(args.output), args.first)
+    form = _form(args.output)
+    answer = Client(args.url).random(args.count, args.seed, args.temperature, form, args.first, args.size)
     _write(args.output, answer)
     return 0
 
@@ -121,16 +130,17 @@ def _random(args: argparse.Namespace) -> int:
 def _interpolate(args: argparse.Namespace) -> int:
     with _upload_bar() as progress:
         client = Client(args.url, progress)
-        answer = client.interpolate(args.start, args.end, args.steps, args.method, _form(args.output))
+        answer = client.interpolate(args.start, args.end, args.steps, args.method, _form(args.output), args.size)
     _write(args.output, answer)
     return 0
 
 
 def _each(args: argparse.Namespace, work: Work, kinds: set[str], suffix: str) -> int:
     """Work on one file, or on each file of a folder."""
+    size = getattr(args, "size", None)  # encode has none
     if not args.input.is_dir():
         with _upload_bar() as progress:
-            _write(args.output, work(Client(args.url, progress), args.input, _form(args.output)))
+            _write(args.output, work(Client(args.url, progress), args.input, _form(args.output), size))
         return 0
     if args.jobs < 1:
         raise ValueError(f"--jobs is {args.jobs}; expected 1 or more")
@@ -140,7 +150,7 @@ def _each(args: argparse.Namespace, work: Work, kinds: set[str], suffix: str) ->
     failures = 0
 
     def one(source: pathlib.Path, target: pathlib.Path) -> None:
-        _write(target, work(client, source, FORMS[suffix]))
+        _write(target, work(client, source, FORMS[suffix], size))
 
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         running = {pool.submit(one, source, target): source for source, target in todo.items()}

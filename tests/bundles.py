@@ -25,13 +25,25 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """The latent scaled up again."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, size: int = SIZE) -> None:
         super().__init__()
-        self.channels = channels
+        self.channels, self.size = channels, size
 
     def forward(self, z: Tensor) -> Tensor:
         small = z.unflatten(1, (self.channels, GRID, GRID))
-        return F.interpolate(small, size=SIZE, mode="bilinear", align_corners=False).clamp(0, 1)
+        return F.interpolate(small, size=self.size, mode="bilinear", align_corners=False).clamp(0, 1)
+
+
+class NoiseDecoder(nn.Module):
+    """Noise, another for each latent: no picture takes more bytes."""
+
+    def __init__(self, channels: int, size: int) -> None:
+        super().__init__()
+        self.register_buffer("noise", torch.rand(channels, size, size, generator=torch.Generator().manual_seed(0)))
+
+    def forward(self, z: Tensor) -> Tensor:
+        stretched = self.noise * (1 + 999 * z.mean(1).abs()[:, None, None, None])
+        return stretched - stretched.floor()
 
 
 class Prior(nn.Module):
@@ -46,13 +58,13 @@ class Prior(nn.Module):
         return torch.sigmoid(noise @ self.weights)
 
 
-def make(folder: Path, channels: int = 3, version: str = "test-1") -> Path:
-    """Write the bundle into `folder` and return it."""
+def make(folder: Path, channels: int = 3, version: str = "test-1", size: int = SIZE, noise: bool = False) -> Path:
+    """Write the bundle into `folder` and return it; its cars have `size` pixels, or are nothing but `noise`."""
     folder.mkdir(parents=True)
     latent_dim = channels * GRID**2
     modules: dict[str, tuple[nn.Module, Tensor]] = {
-        "encoder": (Encoder(), torch.zeros(1, channels, SIZE, SIZE)),
-        "decoder": (Decoder(channels), torch.zeros(1, latent_dim)),
+        "encoder": (Encoder(), torch.zeros(1, channels, size, size)),
+        "decoder": ((NoiseDecoder if noise else Decoder)(channels, size), torch.zeros(1, latent_dim)),
         "prior": (Prior(latent_dim), torch.zeros(1, NOISE)),
     }
     for name, (module, example) in modules.items():
@@ -64,7 +76,7 @@ def make(folder: Path, channels: int = 3, version: str = "test-1") -> Path:
         "name": "tiny",
         "version": version,
         "created": "2025-01-01T00:00:00Z",
-        "image_size": SIZE,
+        "image_size": size,
         "channels": channels,
         "latent_dim": latent_dim,
         "noise_dim": NOISE,

@@ -19,7 +19,7 @@ from carvae_client import Client, ClientError, Refused
 from carvae_client import client as api
 from scripts.client import main
 
-from .. import drawings
+from .. import bundles, drawings
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -71,6 +71,14 @@ def url(front: Front, served: tuple[Front, str]) -> str:
     return served[1]
 
 
+@pytest.fixture(scope="module")
+def big_url(
+    serve: t.Callable[[t.Any], str], start_app: t.Callable[..., t.Any], tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """Address of a server whose model draws 64 pixels."""
+    return serve(start_app(bundles.make(tmp_path_factory.mktemp("big") / "bundle", size=64)))
+
+
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses that the client would have made."""
@@ -115,6 +123,19 @@ def test_the_module_gives_what_the_api_does(url: str, car: Path) -> None:
     ends = {"latent": latent}, {"seed": 7, "index": 1}
     assert json.loads(client.interpolate(*ends, steps=3, form="application/json"))["steps"] == 3
     assert t.cast(t.Any, opened(client.interpolate(car, ends[1], steps=5))).n_frames == 5
+
+
+def test_cars_come_small_and_without_latents(big_url: str, car: Path, tmp_path: Path) -> None:
+    client = Client(big_url)
+    assert opened(client.reconstruct(car, size=32)).width == 32
+    assert opened(client.decode([[0.5] * 192], size=32)).size == (32, 32)
+    ends = {"seed": 7, "index": 0}, {"seed": 7, "index": 1}
+    assert opened(client.interpolate(*ends, steps=2, size=40)).size == (40, 40)
+    (listed,) = json.loads(client.random(form="application/json", size=40, latents=False))["cars"]
+    assert sorted(listed) == ["image", "index"]
+    assert run("random", tmp_path / "small.png", "--size", 40, "--url", big_url) == 0
+    with Image.open(tmp_path / "small.png") as image:
+        assert image.size == (40, 40)
 
 
 def test_each_command_writes_what_the_suffix_says(url: str, car: Path, tmp_path: Path) -> None:
