@@ -1,15 +1,18 @@
 """Refine a flow that scripts/train_prior.py has trained by what one sees of its cars.
 
-    python scripts/refine_prior.py runs/prior model/pretrained/carvae.safetensors
-    python scripts/refine_prior.py runs/prior model/pretrained/carvae.safetensors --resume
+    python scripts/refine_prior.py runs/prior model/pretrained/carvae.safetensors --data data/cars
+    python scripts/refine_prior.py runs/prior model/pretrained/carvae.safetensors --data data/cars --resume
     python scripts/export.py model/pretrained/carvae.safetensors build/bundle --flow runs/prior/refined/last.ckpt
 
-The weights are those that the flow was trained for. Ctrl-C stops, and --resume goes on after the last finished epoch.
+The weights are those that the flow was trained for, or others of the same latents. Ctrl-C stops, and --resume goes on
+after the last finished epoch.
 """
 
 import argparse
 import pathlib
 import sys
+
+from tqdm import tqdm
 
 from model.training import refinement
 
@@ -20,12 +23,14 @@ def main() -> int:
     )
     parser.add_argument("run", type=pathlib.Path, metavar="RUN", help="the folder of a run of scripts/train_prior.py")
     parser.add_argument("weights", type=pathlib.Path, help=".ckpt or .safetensors file of the model")
+    parser.add_argument("--data", type=pathlib.Path, required=True, help="prepared photographs at the model's size")
     parser.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="checkpoints and log (RUN/refined)")
-    parser.add_argument("--epochs", type=int, default=7, help="(%(default)s)")
+    parser.add_argument("--epochs", type=int, default=16, help="of 250 steps (%(default)s)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in OUT")
     args = parser.parse_args()
     try:
-        refinement.refine(args.run, args.weights, args.out or args.run / "refined", args.epochs, args.resume)
+        out = args.out or args.run / "refined"
+        refinement.refine(args.run, args.weights, args.data, out, args.epochs, args.resume, tqdm)
     except (ValueError, OSError) as error:
         print(f"refine_prior: {error}", file=sys.stderr)
         return 1

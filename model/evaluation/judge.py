@@ -146,8 +146,12 @@ class Judge(nn.Module):
         dict
             ``recognised``, a share, and ``kid``, times 1,000.
         """
-        seen = self.look(images)
+        return self.compare(self.look(images), photographs)
+
+    @staticmethod
+    def compare(pictures: Seen, photographs: Seen) -> dict[str, float]:
+        """`score` of pictures that were seen before."""
         return {
-            "recognised": float(seen.recognised.mean()),
-            "kid": 1000 * distances.kernel_distance(photographs.features, seen.features),
+            "recognised": float(pictures.recognised.mean()),
+            "kid": 1000 * distances.kernel_distance(photographs.features, pictures.features),
         }

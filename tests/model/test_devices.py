@@ -11,7 +11,6 @@ from model.prior.flow import Flow, FlowConfig
 from model.prior.priors import GaussianMixture, StandardNormal
 from model.training.module import VAE
 from model.training.optimizers import OptimizerConfig
-from model.training.refinement import Critic
 from model.vae.losses import LossConfig
 from model.vae.networks import Decoder, Encoder
 
@@ -23,7 +22,6 @@ PARTS: dict[str, tuple[t.Callable[[], nn.Module], tuple[int, ...]]] = {
     "standard normal": (lambda: StandardNormal(5), (2, 5)),
     "mixture": (lambda: GaussianMixture(5, 3, 2), (2, 5)),
     "flow": (lambda: Flow(FlowConfig(5, width=8, depth=1)).eval(), (2, 5)),
-    "critic": (lambda: Critic(3, 32), (2, 3, 32, 32)),
 }
 
 

@@ -68,7 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
             ],
             ["export.py", CHECKPOINT, "one", "--release", WEIGHTS, "--mixture-axes", "8", "--components", "2"],
             ["train_prior.py", WEIGHTS, "--data", "data", "--out", "prior", *TINY_FLOW],
-            ["refine_prior.py", "prior", WEIGHTS, "--epochs", "1"],
+            ["refine_prior.py", "prior", WEIGHTS, "--data", "data", "--epochs", "1"],
         ]:
             assert run(script, *arguments) == 0
     return folder
@@ -140,7 +140,7 @@ def test_a_flow_becomes_the_prior_of_a_bundle(there: pathlib.Path, tmp_path: pat
     ("script", "arguments", "named"),
     [
         ("train_prior.py", [WEIGHTS, "--data", "data", "--out", "prior", *TINY_FLOW], "add --resume"),
-        ("refine_prior.py", ["prior", WEIGHTS], "refined: holds a run already"),
+        ("refine_prior.py", ["prior", WEIGHTS, "--data", "data"], "refined: holds a run already"),
     ],
 )
 def test_a_run_that_is_there_is_left_alone(
@@ -162,10 +162,10 @@ def test_a_run_that_is_there_is_left_alone(
         ("train_prior.py {weights} --data data --out {new} --depth 0", "depth: 0 is not at least 1"),
         ("train_prior.py {weights} --data data --out {new} --learning-rate nan", "learning_rate: nan"),
         ("train_prior.py photographs/splits.csv --data data --out {new}", "splits.csv: no released weights"),
-        ("refine_prior.py prior {weights} --out {new} --epochs 0", "epochs: 0 is not at least 1"),
-        ("refine_prior.py prior {flow} --out {new}", "last.ckpt: not a training checkpoint"),
-        ("refine_prior.py prior {released} --out {new}", "has 512"),
-        ("refine_prior.py run {weights} --out {new}", "last.ckpt: not a checkpoint of a flow"),
+        ("refine_prior.py prior {weights} --data data --out {new} --epochs 0", "epochs: 0 is not at least 1"),
+        ("refine_prior.py prior {flow} --data data --out {new}", "last.ckpt: not a training checkpoint"),
+        ("refine_prior.py prior {released} --data data --out {new}", "has 512"),
+        ("refine_prior.py run {weights} --data data --out {new}", "last.ckpt: not a checkpoint of a flow"),
         ("export.py {weights} {new} --flow {refined} --texture 1", "--texture: 1.0 comes too late"),
         ("export.py {checkpoint} {new} --mixture-axes -1", "axes: -1 is not at least 1"),
         ("export.py {checkpoint} {new} --mixture-axes 9999", "are too few for"),

@@ -1,0 +1,79 @@
+"""Where drawn cars should move, in the eyes of a network that knows ImageNet, to lie as photographs do.
+
+Each car is pulled to the photographs near it and pushed away from the drawn cars near it, so it moves to where cars
+are too few, and stays where they are as dense as photographs (Deng et al. 2026, "Generative Modeling via Drifting").
+No network is trained for it, so there is none that the generator could get ahead of with a few cars.
+"""
+
+import typing as t
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..vae.perception import Perception
+
+#: Largest side in pixels at which pictures are looked at.
+SIDE = 128
+
+#: How near a neighbour must be to count, as a share of the mean distance between two photographs.
+TEMPERATURES = (0.03, 0.06, 0.15)
+
+
+def features(perception: Perception, images: Tensor) -> list[Tensor]:
+    """Four sets of features of images ``(N, C, S, S)`` in [0, 1], each ``(N, F)``: from texture to the whole car.
+
+    Fine maps give the mean and deviation of each channel, coarse maps keep 4 x 4 and 2 x 2 places and one.
+    """
+    if images.shape[1] == 1:
+        images = images.expand(-1, 3, -1, -1)
+    if images.shape[-1] > SIDE:
+        images = F.interpolate(images, size=SIDE, mode="area")
+    first, second, third, last = (found.float() for found in perception(images))
+    texture = [
+        statistic for found in (first, second) for statistic in (found.mean((2, 3)), found.flatten(2).std(2, False))
+    ]
+    return [
+        torch.cat(texture, 1),
+        F.adaptive_avg_pool2d(third, 4).flatten(1),
+        F.adaptive_avg_pool2d(last, 2).flatten(1),
+        last.mean((2, 3)),
+    ]
+
+
+def unit(photographs: Tensor, pairs: int = 2000) -> Tensor:
+    """Mean distance between two of the photographs ``(N, F)``, a scalar."""
+    ends = torch.randint(len(photographs), (2, pairs), generator=torch.Generator().manual_seed(0))
+    one, other = photographs[ends.to(photographs.device)]
+    return t.cast(Tensor, (one - other).norm(dim=1).mean().clamp(min=1e-6))
+
+
+def drift(cars: Tensor, photographs: Tensor, drawn: Tensor) -> Tensor:
+    """Where each car should move, ``(N, F)``; steps of one length on average.
+
+    Parameters
+    ----------
+    cars
+        ``(N, F)``, in units of `unit`.
+    photographs, drawn
+        ``(M, F)`` each: some photographs, and the cars that were drawn last, ``cars`` first among them.
+    """
+    near, crowd = torch.cdist(cars, photographs), torch.cdist(cars, drawn)
+    # A car does not push itself.
+    crowd[torch.arange(len(cars)), torch.arange(len(cars))] = torch.inf
+    moves = []
+    for temperature in TEMPERATURES:
+        move = softmean(near, photographs, temperature) - softmean(crowd, drawn, temperature)
+        moves.append(move / move.norm(dim=1).mean().clamp(min=1e-6))
+    return torch.stack(moves).mean(0)
+
+
+def softmean(distances: Tensor, places: Tensor, temperature: float) -> Tensor:
+    """Mean of places ``(M, F)``, weighted by how near they are by ``distances`` ``(N, M)``; ``(N, F)``."""
+    return torch.softmax(-distances / temperature, 1) @ places
+
+
+def drift_loss(cars: t.Sequence[Tensor], photographs: t.Sequence[Tensor], drawn: t.Sequence[Tensor]) -> Tensor:
+    """A scalar whose gradient moves cars as `drift` says, over all sets of features."""
+    moves = [drift(own.detach(), *others) for own, *others in zip(cars, photographs, drawn, strict=True)]
+    return -torch.stack([(own * move).sum(1).mean() for own, move in zip(cars, moves, strict=True)]).sum()
