@@ -88,10 +88,11 @@ class ImageData(L.LightningDataModule):
     def on_after_batch_transfer(self, batch: Tensor, dataloader_idx: int) -> Tensor:
         trainer = t.cast(L.Trainer, self.trainer)
         if self.flip and trainer.training:
+            # The batch that Lightning has counted last is the one before this.
+            part = (trainer.fit_loop.batch_idx + 1) % trainer.accumulate_grad_batches
             # Drawn for the batch of all processes, of which each takes its rows: their number changes no result.
-            whole = torch.rand(
-                trainer.world_size * len(batch), generator=step_generator(self.seed, trainer.global_step, 1)
-            )
+            generator = step_generator(self.seed, trainer.global_step, 1, part)
+            whole = torch.rand(trainer.world_size * len(batch), generator=generator)
             mirrored = whole[trainer.global_rank :: trainer.world_size] < 0.5
             batch = torch.where(mirrored[:, None, None, None].to(batch.device), batch.flip(3), batch)
         return as_float(batch)

@@ -112,10 +112,12 @@ def as_float(images: Tensor) -> Tensor:
     return (images.float() / 255).contiguous(memory_format=torch.channels_last)
 
 
-def step_generator(seed: int, step: int, purpose: int) -> torch.Generator:
-    """Random numbers of one step: they depend on (seed, step, purpose) alone, and no two of these share them.
+def step_generator(seed: int, step: int, purpose: int, part: int = 0) -> torch.Generator:
+    """Random numbers of one step: they depend on (seed, step, purpose, part) alone, and no two of these share them.
 
-    No running generator is carried from step to step, so a resumed run draws what the unbroken one would have drawn.
+    ``part`` counts the batches whose gradients are accumulated for the step. No running generator is carried from
+    step to step, so a resumed run draws what the unbroken one would have drawn.
     """
-    words = np.random.SeedSequence(seed, spawn_key=(step, purpose)).generate_state(1, np.uint64)
+    key = (step, purpose, part) if part else (step, purpose)
+    words = np.random.SeedSequence(seed, spawn_key=key).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(words[0]) >> 1)

@@ -54,6 +54,11 @@ def _start_at_zero(layer: nn.Module) -> None:
         nn.init.zeros_(parameter)
 
 
+def _full_precision(x: Tensor) -> torch.autocast:
+    """No half precision on the way between codes and axes: the narrowest would be lost in what the widest round to."""
+    return torch.autocast(x.device.type, enabled=False)
+
+
 class Block(nn.Module):
     """Two layers beside the identity, shifted and scaled by the time (Peebles and Xie 2023)."""
 
@@ -161,7 +166,8 @@ class Flow(Prior):
 
     def placed(self, codes: Tensor) -> Tensor:
         """Codes ``(N, D)`` on the principal axes, in units: where the velocity field ends."""
-        return (codes - self.origin) @ self.axes.T / self.unit
+        with _full_precision(codes):
+            return (codes - self.origin) @ self.axes.T / self.unit
 
     def forward(self, noise: Tensor) -> Tensor:
         places = noise * self.noise_scale
@@ -171,4 +177,5 @@ class Flow(Prior):
             time = torch.full((1, 1), step * size, device=noise.device)
             half = places + 0.5 * size * self.velocity(places, time)
             places = places + size * self.velocity(half, time + 0.5 * size)
-        return self.origin + (places * self.place_scale * self.unit) @ self.axes
+        with _full_precision(places):
+            return self.origin + (places * self.place_scale * self.unit) @ self.axes

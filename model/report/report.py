@@ -232,8 +232,9 @@ class Pictures:
         drawn = {
             "reconstructions": self._reconstructions(epoch),
             "random": figures.mosaic(f"Random images from {source}, after epoch {epoch}", _rows(self.random(), 8)),
-            "interpolations": self._interpolations(epoch),
         }
+        if len(self.data.val) > 1:
+            drawn["interpolations"] = self._interpolations(epoch)
         rows = np.linspace(0, len(self.data.val) - 1, min(CODES, len(self.data.val))).round().astype(int)
         codes = self.encode(self.data.val, CODES)
         labels = self.data.val.labels
@@ -273,6 +274,7 @@ class Pictures:
 
     def _grid(self, codes: figures.Array) -> t.Any:
         low, high = np.percentile(codes, (1, 99), axis=0).astype(np.float32)
+        high = np.maximum(high, low + 0.01)  # of one image they are equal
         x, y = np.linspace(low[0], high[0], GRID), np.linspace(high[1], low[1], GRID)
         places = np.stack(np.meshgrid(x, y), 2).reshape(-1, 2).astype(np.float32)
         tiles = sheets.pixels(self.decode(torch.from_numpy(places)))
@@ -295,6 +297,11 @@ def _plane(codes: figures.Array) -> tuple[figures.Array, tuple[str, str]]:
     """Codes on the two axes to plot, ``(N, 2)``, and the axes' names."""
     if codes.shape[1] == 2:
         return codes, ("latent 1", "latent 2")
+    if codes.shape[1] == 1:
+        # Beside each other in the order of the images, which says nothing.
+        return np.column_stack((codes, np.linspace(0, 1, len(codes), dtype=np.float32))), ("latent 1", "image")
+    if len(codes) == 1:
+        return np.zeros((1, 2), np.float32), ("principal axis 1", "principal axis 2")
     centred = codes - codes.mean(0)
     _, deviations, axes = np.linalg.svd(centred, full_matrices=False)
     shares = deviations**2 / np.sum(deviations**2)

@@ -112,7 +112,11 @@ class Adversary(nn.Module):
         for module in self._still:
             if module is not None:
                 t.cast(t.Any, module)._apply(fn, recurse)
-        return t.cast(t.Self, super()._apply(fn, recurse))  # type: ignore[no-untyped-call]
+        applied = t.cast(t.Self, super()._apply(fn, recurse))  # type: ignore[no-untyped-call]
+        # A run that goes on loads it before it is moved. The count of steps stays on the CPU.
+        for averages in self.optimizer.state.values():
+            averages |= {name: fn(value) for name, value in averages.items() if name != "step"}
+        return applied
 
     @property
     def perception(self) -> Perception:

@@ -137,6 +137,17 @@ class FlowTraining(L.LightningModule):
         loss = self.velocity_error(batch[0], step_generator(self.seed, batch_index, 1))
         self.log("val_loss", loss, prog_bar=True, sync_dist=True)
 
+    def on_load_checkpoint(self, checkpoint: dict[str, t.Any]) -> None:
+        """Refuse to resume a flow of another size, or with other epochs where the learning rates follow from them.
+
+        Raises
+        ------
+        ValueError
+            A setting differs; it is named with both values.
+        """
+        runs.check_same("", self.hparams["flow"], checkpoint["hyper_parameters"]["flow"])
+        runs.check_length("epochs", self.trainer, checkpoint)
+
     def configure_optimizers(self) -> t.Any:
         steps = int(self.trainer.estimated_stepping_batches)
         return optimizers.build(self.optimizer, self.flow.velocity.parameters(), steps)
@@ -234,6 +245,7 @@ def trainer(out: pathlib.Path, epochs: int, decay: float = 0.9995, validate_ever
     trainers.quiet()
     return L.Trainer(
         max_epochs=epochs,
+        devices=1,  # a few million weights: several would spend their time on agreeing
         precision="bf16-mixed",
         gradient_clip_val=1.0,
         check_val_every_n_epoch=validate_every,

@@ -15,7 +15,7 @@ from ..release import released
 from ..vae import canvas, losses
 from ..vae.losses import LossConfig, Posterior
 from ..vae.networks import Decoder, Encoder, NetworkConfig, channels_last
-from . import optimizers
+from . import optimizers, runs
 from .adversary import MEASURE_EVERY, Adversary, AdversaryConfig, load_prior
 from .optimizers import OptimizerConfig
 
@@ -90,12 +90,13 @@ class VAE(L.LightningModule):
 
     def training_step(self, batch: Tensor, batch_index: int) -> Tensor:
         # Drawn for the batch of all processes, of which each takes its rows: their number changes no result.
-        generator = prepared.step_generator(self.seed, self.global_step, 0)
+        part = batch_index % self.trainer.accumulate_grad_batches
+        generator = prepared.step_generator(self.seed, self.global_step, 0, part)
         processes = self.trainer.world_size
         whole = torch.randn(processes * len(batch), self.network.latent_dim, generator=generator)
         noise = whole[self.global_rank :: processes].to(self.device)
         if self.adversary is not None:
-            return self.adversarial_step(batch, noise)
+            return self.adversarial_step(batch, noise, part)
         decoded, reconstruction, kl = self.elbo(batch, noise)
         loss = reconstruction + self.loss.beta_at(self.global_step) * kl
         # Per pixel, so that one learning rate and one clipping norm suit every image size.
@@ -112,11 +113,11 @@ class VAE(L.LightningModule):
             self.log_dict({f"{name}_step": value for name, value in zip(LOGGED, values, strict=True)}, prog_bar=True)
         return objective
 
-    def adversarial_step(self, photographs: Tensor, noise: Tensor) -> Tensor:
+    def adversarial_step(self, photographs: Tensor, noise: Tensor, part: int) -> Tensor:
         """The decoder's objective in the second stage (`.adversary`), on pictures without their white bars."""
         adversary = t.cast(Adversary, self.adversary)
         config, step = adversary.config, self.global_step
-        generator = prepared.step_generator(self.seed, step, 2 + self.global_rank)
+        generator = prepared.step_generator(self.seed, step, 2 + self.global_rank, part)
         with torch.no_grad():
             codes = adversary.beside(Posterior(*self.encoder(photographs)).sample(noise), generator)
             if self.network.aspect:
@@ -174,6 +175,10 @@ class VAE(L.LightningModule):
         path = self.adversary.config.prior
         self.adversary.prepare(some, load_prior(pathlib.Path(path)) if path else None)
 
+    def on_train_start(self) -> None:
+        # Those of --start_from and --resume have come since they were first kept.
+        self._buffers_before = {name: buffer.clone() for name, buffer in self.named_buffers()}
+
     @property
     def prior(self) -> priors.Prior | None:
         """What the second stage draws codes from."""
@@ -221,23 +226,18 @@ class VAE(L.LightningModule):
             checkpoint["brought"] = self.brought
 
     def on_load_checkpoint(self, checkpoint: dict[str, t.Any]) -> None:
-        """Refuse to resume a run of another network.
+        """Refuse to resume another network, or with other epochs where the learning rates follow from them.
 
         Raises
         ------
         ValueError
-            A key of the network differs; it is named with both values.
+            A key differs; it is named with both values.
         """
         there, here = checkpoint["hyper_parameters"]["network"], self.hparams["network"]
-        for name, value in here.items():
-            # A run of before the key was there has its default.
-            kept = there.get(name, getattr(NetworkConfig, name, None))
-            if _plain(kept) != _plain(value):
-                raise ValueError(f"model.network.{name}: {value}, but the run to resume has {kept}")
+        # A run of before a key was there has its default.
+        defaults = {field.name: getattr(NetworkConfig, field.name, None) for field in dataclasses.fields(NetworkConfig)}
+        runs.check_same("model.network.", here, defaults | there)
+        runs.check_length("trainer.max_epochs", self.trainer, checkpoint)
         if self.adversary is not None:
             self.adversary.optimizer.load_state_dict(checkpoint["discriminator_optimizer"])
             self.brought = checkpoint["brought"]
-
-
-def _plain(value: t.Any) -> t.Any:
-    return list(value) if isinstance(value, tuple) else value

@@ -75,7 +75,8 @@ def reconstruction_nats(images: Tensor, targets: Tensor, kind: Reconstruction) -
     """
     pixels = targets[0].numel()
     if kind == "bce":
-        return F.binary_cross_entropy(images, targets, reduction="sum") / len(targets)
+        with torch.autocast(images.device.type, enabled=False):  # which refuses it on a GPU
+            return F.binary_cross_entropy(images.float(), targets.float(), reduction="sum") / len(targets)
     squared_error = F.mse_loss(images, targets)
     if kind == "mse":
         return squared_error * pixels

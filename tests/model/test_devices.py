@@ -9,9 +9,11 @@ from torch import Tensor, nn
 
 from model.prior.flow import Flow, FlowConfig
 from model.prior.priors import GaussianMixture, StandardNormal
+from model.training.adversary import Adversary, AdversaryConfig
+from model.training.flow_training import FlowTraining
 from model.training.module import VAE
 from model.training.optimizers import OptimizerConfig
-from model.vae.losses import LossConfig
+from model.vae.losses import LossConfig, Reconstruction
 from model.vae.networks import Decoder, Encoder
 
 from .conftest import TINY
@@ -45,7 +47,26 @@ def test_a_part_computes_where_its_weights_are(part: str) -> None:
     assert {output.device.type for output in outputs} == {"meta"}
 
 
-def test_the_objective_is_computed_where_the_weights_are() -> None:
-    module = VAE(TINY, LossConfig(), OptimizerConfig()).to("meta")
+@pytest.mark.parametrize("kind", t.get_args(Reconstruction))
+def test_the_objective_is_computed_where_the_weights_are(kind: Reconstruction) -> None:
+    module = VAE(TINY, LossConfig(kind), OptimizerConfig()).to("meta")
     images, noise = torch.empty(2, 3, 32, 32, device="meta"), torch.empty(2, TINY.latent_dim, device="meta")
     assert {tensor.device.type for tensor in module.elbo(images, noise)[1:]} == {"meta"}
+
+
+def test_the_flows_loss_is_computed_where_its_weights_are() -> None:
+    training = FlowTraining(FlowConfig(5, width=8, depth=1), OptimizerConfig()).to("meta")
+    assert training.velocity_error(torch.empty(4, 5, device="meta"), torch.Generator()).device.type == "meta"
+
+
+def test_the_discriminators_terms_are_computed_where_their_weights_are() -> None:
+    adversary = Adversary(AdversaryConfig(weight=1.0, drawn=2, midpoints=2), 160)
+    adversary.prepare(torch.rand(2, 3, 160, 160), StandardNormal(5))
+    adversary.to("meta")
+    generator = torch.Generator().manual_seed(0)
+    assert adversary.beside(torch.empty(3, 5, device="meta"), generator).device.type == "meta"
+    photographs, decoded = torch.empty(2, 3, 160, 160, device="meta"), torch.empty(4, 3, 160, 160, device="meta")
+    for view in adversary.views(photographs, decoded, generator):
+        assert {tensor.device.type for tensor in view} == {"meta"}
+        maps = adversary.perception(view.decoded)
+        assert {scores.device.type for each in adversary.discriminators for scores in each(maps)} == {"meta"}

@@ -114,7 +114,7 @@ def test_pictures_are_reduced_before_they_are_scored_and_the_model_sees_whole_ph
     # The model shrinks pictures to 12 px, so at that size its reconstructions are nearly the photographs.
     whole = protocol.evaluate(MODEL, drawn(0, 5), drawn(100, 30), judge, 0, silent)
     assert reduced.reconstructions["all"].psnr.value > whole.reconstructions["all"].psnr.value + 3
-    assert reduced.sheet.shape[1] % 12 == 0
+    assert reduced.page.shape[0] % 12 == 0
     assert reduced.sheet.shape[2] == 16 * 12
 
 

@@ -58,3 +58,15 @@ def test_something_else_than_a_flow_is_refused(tmp_path: pathlib.Path) -> None:
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
     with pytest.raises(ValueError, match=r"other\.ckpt: not a checkpoint of a flow"):
         released.load_flow(tmp_path / "other.ckpt")
+
+
+@torch.inference_mode()
+def test_codes_keep_their_precision_in_training_with_half_of_it() -> None:
+    """The narrowest axes are thousands of times narrower than the widest."""
+    flow = Flow(SMALL).eval()
+    codes = torch.from_numpy(two_clouds(100))
+    flow.standardise(codes)
+    places, drawn = flow.placed(codes), flow(torch.ones(2, 6))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(flow.placed(codes), places)
+        assert torch.equal(flow(torch.ones(2, 6)), drawn)  # untrained, its velocity is zero

@@ -88,3 +88,17 @@ def test_the_generators_loss_counts_from_a_step_on(step: int, weight: float) -> 
 def test_a_wrong_value_is_named(values: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=f"adversary.{next(iter(values))}"):
         AdversaryConfig(**values)  # type: ignore[arg-type]
+
+
+@pytest.mark.unit
+def test_the_optimizer_of_a_resumed_run_follows_the_weights_to_their_device() -> None:
+    first = Adversary(AdversaryConfig(weight=1.0), 64)
+    for weight in first.trained:
+        weight.grad = torch.zeros_like(weight)
+    first.optimizer.step()
+    resumed = Adversary(AdversaryConfig(weight=1.0), 64)
+    resumed.optimizer.load_state_dict(first.optimizer.state_dict())
+    resumed.to("meta")
+    averages = [state["exp_avg"] for state in resumed.optimizer.state.values()]
+    assert averages
+    assert {average.device.type for average in averages} == {"meta"}

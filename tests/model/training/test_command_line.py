@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import itertools
 import pathlib
 import typing as t
 
@@ -235,3 +236,50 @@ def test_a_missing_split_is_named(prepared: pathlib.Path, split: str) -> None:
 def test_a_folder_without_prepared_data_says_how_to_make_it(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match="prepare_data"):
         open_split(tmp_path, "train")
+
+
+def test_a_first_step_that_is_skipped_leaves_the_averages_that_it_started_from() -> None:
+    module = VAE(TINY, LossConfig(), OptimizerConfig())
+    module.log = lambda *_, **__: None  # type: ignore[method-assign, misc, assignment]
+    for name, buffer in module.named_buffers():
+        if name.endswith("running_mean"):
+            buffer.fill_(0.25)  # as --start_from or --resume bring them
+    module.on_train_start()
+    _, reconstruction, kl = module.elbo(torch.full((4, 3, 32, 32), torch.nan), torch.zeros(4, TINY.latent_dim))
+    (reconstruction + kl).backward()
+    module.on_before_optimizer_step(torch.optim.AdamW(module.parameters()))
+    assert all((buffer == 0.25).all() for name, buffer in module.named_buffers() if name.endswith("running_mean"))
+
+
+def test_batches_of_one_step_have_their_own_noise_and_flips(
+    recipe: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noises: list[torch.Tensor] = []
+    elbo = VAE.elbo
+
+    def watched(self: VAE, images: torch.Tensor, noise: torch.Tensor) -> t.Any:
+        if self.training:
+            noises.append(noise)
+        return elbo(self, images, noise)
+
+    monkeypatch.setattr(VAE, "elbo", watched)
+    draws: list[tuple[int, ...]] = []
+    generator = batches.step_generator
+
+    def drawn(seed: int, *place: int) -> torch.Generator:
+        draws.append(place)
+        return generator(seed, *place)
+
+    monkeypatch.setattr(batches, "step_generator", drawn)
+    keys = [f"--recipe={recipe}", f"--out={tmp_path}", "--data.batch_size=4"]
+    train([*keys, "--trainer.max_epochs=1", "--trainer.accumulate_grad_batches=2"])
+    assert len(noises) >= 4
+    assert not any(torch.equal(one, other) for one, other in itertools.combinations(noises, 2))
+    assert len(set(draws)) == len(draws) == len(noises)
+
+
+def test_a_cycle_of_one_length_is_not_resumed_with_another(recipe: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    keys = [f"--recipe={recipe}", f"--out={tmp_path}", "--model.optimizer.schedule=one-cycle"]
+    train([*keys, "--trainer.max_epochs=1"])
+    with pytest.raises(ValueError, match=r"trainer\.max_epochs: .* the run to resume"):
+        train([*keys, "--trainer.max_epochs=2", "--resume"])

@@ -1,9 +1,12 @@
+import dataclasses
 import pathlib
 import typing as t
 
+import lightning as L
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.accelerators import CPUAccelerator
 
 from model.data.prepared import open_split
 from model.prior.flow import Flow, FlowConfig
@@ -89,3 +92,35 @@ def test_varied_codes_are_new_and_the_same_again(prepared: pathlib.Path) -> None
 def test_a_setting_out_of_range_is_named(name: str, value: int) -> None:
     with pytest.raises(ValueError, match=f"{name}: {value} is not at least"):
         FlowRun(**{name: value})
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("config", "epochs", "named"),
+    [(FlowConfig(6, width=16, depth=2), 2, "width: 16, but the run to resume has 32"), (SMALL, 3, "epochs: ")],
+)
+def test_a_run_is_not_resumed_with_other_settings(
+    tmp_path: pathlib.Path, config: FlowConfig, epochs: int, named: str
+) -> None:
+    optimizer = OptimizerConfig("adamw", 4e-3, schedule="one-cycle")
+
+    def run(config: FlowConfig, epochs: int, resume: bool) -> None:
+        training = flow_training.FlowTraining(config, optimizer)
+        flow_training.fit(training, two_clouds(40), two_clouds(10), 80, epochs, tmp_path, resume)
+
+    run(dataclasses.replace(SMALL, dropout=0.0), 2, False)
+    with pytest.raises(ValueError, match=named):
+        run(config, epochs, True)
+
+
+@pytest.mark.unit
+def test_a_flow_is_trained_on_one_device_however_many_there_are(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two would see the same batches with the same noise."""
+    monkeypatch.setattr(CPUAccelerator, "auto_device_count", staticmethod(lambda: 2))
+    training = flow_training.FlowTraining(SMALL, OptimizerConfig())
+    trainers: list[int] = []
+    monkeypatch.setattr(L.Trainer, "fit", lambda self, *_, **__: trainers.append(self.num_devices))
+    flow_training.fit(training, two_clouds(40), two_clouds(10), 80, 1, tmp_path, False)
+    assert trainers == [1]

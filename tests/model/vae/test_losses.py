@@ -1,9 +1,11 @@
 import math
+import typing as t
 
 import hypothesis
 import hypothesis.strategies as st
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from model.vae import losses
 from model.vae.losses import LossConfig, Posterior
@@ -52,3 +54,19 @@ def test_beta_warms_up_linearly_and_stays() -> None:
 def test_a_wrong_objective_is_named(values: dict[str, object], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         LossConfig(**values)  # type: ignore[arg-type]
+
+
+def test_the_bernoulli_likelihood_is_worked_out_in_full_precision() -> None:
+    """On a GPU autocast refuses it otherwise."""
+    seen: list[bool] = []
+
+    class Watching(TorchFunctionMode):
+        def __torch_function__(self, call: t.Any, types: t.Any, args: t.Any = (), kwargs: t.Any = None) -> t.Any:
+            if getattr(call, "__name__", "") == "binary_cross_entropy":
+                seen.append(torch.is_autocast_enabled("cpu"))
+            return call(*args, **(kwargs or {}))
+
+    images, targets = torch.rand(3, 1, 4, 4), torch.rand(3, 1, 4, 4)
+    with torch.autocast("cpu", torch.bfloat16), Watching():
+        losses.reconstruction_nats(images, targets, "bce")
+    assert seen == [False]
