@@ -115,7 +115,7 @@ def test_pictures_are_reduced_before_they_are_scored_and_the_model_sees_whole_ph
     whole = protocol.evaluate(MODEL, drawn(0, 5), drawn(100, 30), judge, 0, silent)
     assert reduced.reconstructions["all"].psnr.value > whole.reconstructions["all"].psnr.value + 3
     assert reduced.page.shape[0] % 12 == 0
-    assert reduced.sheet.shape[2] == 16 * 12
+    assert reduced.page.shape[1] == 16 * 12
 
 
 def test_controls_are_scored_beside_photographs(judge: Judge) -> None:
