@@ -11,10 +11,13 @@ import typing as t
 import numpy as np
 from numpy.typing import NDArray
 
-from . import unpack
+from . import operators, unpack
 from .bundle import Bundle, BundleError
 
 Array: t.TypeAlias = NDArray[np.float32]
+
+#: A folder that can't exist, as a file has its parent's name.
+_NOWHERE = f"{__file__}/nowhere"
 
 
 class Engine(t.Protocol):
@@ -82,9 +85,14 @@ class TorchScript:
 
     def _load(self, name: str, data: bytes) -> t.Any:
         try:
-            return self._torch.jit.load(io.BytesIO(data), map_location="cpu").eval()  # type: ignore[no-untyped-call]
+            operators.check_source(self._torch, data)
+            module = self._torch.jit.load(io.BytesIO(data), map_location="cpu").eval()  # type: ignore[no-untyped-call]
+            operators.check_graph(module)
         except RuntimeError as error:
             raise BundleError(f"{name}: not TorchScript: {str(error).strip().splitlines()[0][:200]}") from error
+        except ValueError as error:
+            raise BundleError(f"{name}: not TorchScript that is taken: {error}") from error
+        return module
 
     def _rows(self, function: t.Any, rows: Array) -> t.Any:
         with self._torch.inference_mode():
@@ -119,6 +127,8 @@ class OnnxRuntime:
         # Else each matrix of the flow is copied into another layout for each of its ten uses: 40 ms of a cold start,
         # for 0.8 ms of a random car. Convolutions get theirs either way.
         options.add_session_config_entry("session.disable_prepacking", "1")
+        # A model may name files that hold its weights; by default they would be read from the working directory on.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
         self._sessions = {}
         for name, file in files.items():
             data = file.result()

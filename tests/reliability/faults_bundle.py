@@ -1,5 +1,6 @@
 """Bundles that somebody else wrote, and an S3 that misbehaves."""
 
+import contextlib
 import functools
 import http.server
 import io
@@ -17,6 +18,7 @@ from handler.bundle import Bundle, BundleError
 from handler.settings import Settings
 
 from .. import bundles
+from . import hostile
 
 
 class Payload:
@@ -81,6 +83,29 @@ def pickles(folder: pathlib.Path) -> None:
         _put(bundle, "encoder.ts", data)
         refused(bundle, "torchscript", "encoder.ts: not TorchScript")
     assert not marker.exists()
+
+
+def hostile_torchscript(folder: pathlib.Path) -> None:
+    """TorchScript that would write to a file is refused before it does, wherever in the model that stands."""
+    target = folder / "target"
+    bundle = bundles.make(folder / "bundle")
+    for kind, data in hostile.torchscript(target).items():
+        target.write_bytes(hostile.UNTOUCHED)
+        _put(bundle, "encoder.ts", data)
+        refused(bundle, "torchscript", "is not allowed in a model")
+        assert target.read_bytes() == hostile.UNTOUCHED, kind
+    _put(bundle, "encoder.ts", b"PK\3\4PTMF" + bytes(100))
+    refused(bundle, "torchscript", "not an archive")
+
+
+def hostile_onnx(folder: pathlib.Path) -> None:
+    """ONNX whose weights lie in another file is refused, wherever that file is."""
+    bundle = bundles.make(folder / "bundle")
+    (folder / "secret").write_bytes(bytes(4 * 3 * bundles.GRID**2))
+    with contextlib.chdir(folder):
+        for place in ("secret", str(folder / "secret"), "../secret"):
+            _put(bundle, "decoder.onnx", hostile.onnx_with(place))
+            refused(bundle, "onnx", "decoder.onnx: not ONNX")
 
 
 def checkpoints(folder: pathlib.Path) -> None:
@@ -189,6 +214,8 @@ FAULTS: dict[str, t.Callable[[pathlib.Path], None]] = {
     "a swapped file": swapped,
     "a truncated file": truncated,
     "pickles for TorchScript": pickles,
+    "TorchScript that writes to a file": hostile_torchscript,
+    "ONNX with another file's bytes": hostile_onnx,
     "a checkpoint that runs code": checkpoints,
     "names that lead elsewhere": climbing,
     "faults of S3": s3_faults,
