@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from flask import Blueprint, Flask, Response, current_app, g, request
 
-from . import admission, errors, images, inputs, middleware
+from . import admission, errors, images, inputs, middleware, share
 from .answers import JSON, as_json, check_size, choose, numbers
 from .errors import Problem
 from .latents import MAX_INDEX, MAX_SEED, METHODS, Array, noise
@@ -56,6 +56,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     middleware.install(app, settings.origins)
     app.extensions["carvae-gate"] = admission.install(app, settings, _needs_model)
     app.register_blueprint(api)
+    app.register_blueprint(share.share)
     return app
 
 
@@ -251,8 +252,23 @@ def directions() -> Response:
     return _answer({"directions": listed}, JSON, model)
 
 
+@api.get("/car/<reference>/preview")
+def preview(reference: str) -> Response:
+    """Draw one seeded car in the shape of a preview."""
+    form = choose("image/jpeg")
+    inputs.check_query()
+    car = share.check(reference)
+    model = _model()
+    with timed("model"):
+        drawn = _decode(model, _draw(model, car))
+    with timed("encode"):
+        response = _answer(images.encode(share.card(drawn[0]), form), form, model)
+    response.headers["Cache-Control"] = f"public, max-age={share.KEPT_S}"
+    return response
+
+
 #: What answers without the model, and so at once.
-_CHEAP = ("api.discover", "api.health", "api.openapi")
+_CHEAP = ("api.discover", "api.health", "api.openapi", "share.page")
 
 
 def _needs_model() -> bool:

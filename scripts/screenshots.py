@@ -15,6 +15,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+STATIC = ROOT / "static"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SEED = 7
 CARS = 12
@@ -30,6 +31,7 @@ def main() -> int:
     )
     parser.add_argument("url", nargs="?", default="http://127.0.0.1:8000", help="address of the page (%(default)s)")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs/images", help="folder (%(default)s)")
+    parser.add_argument("--only", nargs="*", metavar="NAME", help="take these alone, such as social.png")
     args = parser.parse_args()
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
@@ -38,9 +40,18 @@ def main() -> int:
         args.out.mkdir(parents=True, exist_ok=True)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=program, args=["--headless", "--no-sandbox"])
-            for name, take in (("page.png", _sheet), ("morph.webp", _morph)):
-                (args.out / name).write_bytes(take(browser, args.url.rstrip("/")))
-                print(args.out / name)
+            pictures = {
+                args.out / "page.png": _sheet,
+                args.out / "morph.webp": _morph,
+                args.out / "social.png": _social,
+                STATIC / "social.jpg": _social_jpeg,
+                STATIC / "icon-512.png": _icon,
+            }
+            for path, take in pictures.items():
+                if args.only and path.name not in args.only:
+                    continue
+                path.write_bytes(take(browser, args.url.rstrip("/")))
+                print(path)
             browser.close()
     except OSError as error:
         return _fail(f"{args.out}: {error.strerror}")
@@ -85,6 +96,28 @@ def _morph(browser: Browser, url: str) -> bytes:
     frames += frames[-2:0:-1]
     frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], duration=durations, loop=0, quality=80)
     return buffer.getvalue()
+
+
+def _social(browser: Browser, url: str) -> bytes:
+    """What a link to the page or the repository shows in chats: the first view in the shape of their previews."""
+    page = _open(browser, f"{url}/#random?seed={SEED}&count={CARS}", 1200)
+    page.set_viewport_size({"width": 1200, "height": 630})
+    page.locator("#random-cars > [data-ref]").nth(CARS - 1).wait_for()
+    expect(page.locator("#hero-play")).to_be_visible()
+    return page.screenshot()
+
+
+def _social_jpeg(browser: Browser, url: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(_social(browser, url))).convert("RGB").save(buffer, "JPEG", quality=85, optimize=True)
+    return buffer.getvalue()
+
+
+def _icon(browser: Browser, url: str) -> bytes:
+    """The page's icon in pixels, for home screens that take no SVG."""
+    page = browser.new_page(viewport={"width": 512, "height": 512})
+    page.goto(f"{url}/icon.svg")
+    return page.screenshot(omit_background=True)
 
 
 def _fail(reason: str) -> int:

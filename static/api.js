@@ -10,7 +10,7 @@ const ADVICE = {
   400: "The server did not understand this request. Reload the page and try again.",
   404: "The server does not know this request: the address in config.js may be wrong.",
   406: "The server cannot answer in this form. Choose another one.",
-  413: "This picture is too large to send. Choose one under 4.5 MB.",
+  413: "This picture has SIZE, which is too large to send. Choose one under 4.5 MB.",
   415: "The server cannot read this file as a picture. Choose a JPEG, PNG or WebP.",
   422: "The server cannot work with this. Change it and try again.",
   429: "Too many people are asking at once. Wait a minute, then try again.",
@@ -35,6 +35,9 @@ export class Problem extends Error {
 
 /** @param {string} path  from the root of the API */
 export const address = (path) => window.CARVAE_API + path;
+
+/** Longest side of a picture on a sheet, in pixels: a larger view asks for the car again. */
+export const SHEET = { size: 128 };
 
 /**
  * A path whose answer holds pictures: as WebP, an eighth of the bytes that PNG takes.
@@ -61,7 +64,7 @@ export async function request(path, { signal, onWait = () => {}, onCold = () => 
     if (version) $(document).trigger("model", version);
     if (answer.ok) return answer;
     const seconds = pauseBefore(answer, attempt);
-    if (!RETRIED.has(answer.status) || attempt === RETRIES || seconds > LONGEST_PAUSE_S) throw await problem(answer);
+    if (!RETRIED.has(answer.status) || attempt === RETRIES || seconds > LONGEST_PAUSE_S) throw await problem(answer, options.body);
     onWait({ status: answer.status, seconds });
     await pause(seconds, signal);
   }
@@ -125,9 +128,15 @@ export function pause(seconds, signal) {
   });
 }
 
-/** @param {Response} answer */
-async function problem(answer) {
-  const advice = ADVICE[answer.status] ?? "The server failed, which is not your fault. Try again later.";
+/** @param {Response} answer @param {RequestInit["body"]} sent */
+async function problem(answer, sent) {
+  const advice = (ADVICE[answer.status] ?? "The server failed, which is not your fault. Try again later.").replace("SIZE", sizeOf(sent));
   const body = await answer.json().catch(() => ({}));
   return new Problem(body.detail ? `${advice} (${body.detail})` : advice, answer.status);
+}
+
+/** Of the files in a form. @param {RequestInit["body"]} sent */
+function sizeOf(sent) {
+  const files = sent instanceof FormData ? [...sent.values()].filter((value) => value instanceof File) : [];
+  return `${(files.reduce((sum, { size }) => sum + size, 0) / 1e6).toFixed(1)} MB`;
 }

@@ -8,8 +8,9 @@ import { address } from "./api.js";
 import { mount, showMarks, start as startCars } from "./cars.js";
 import { VIEWS, isOther, link, meet, read, write } from "./links.js";
 import { quiet, tell } from "./notes.js";
-import { copyText, firstPicture } from "./pictures.js";
+import { firstPicture, measureBars } from "./pictures.js";
 import * as random from "./random.js";
+import { share, sharesByItself } from "./share.js";
 import { kept } from "./shelf.js";
 import { enter, get, subscribe, toParams } from "./state.js";
 import { start as startViewer } from "./viewer.js";
@@ -29,7 +30,8 @@ const MODULES = {
   random: async () => random,
   reconstruct: () => import("./reconstruct.js"),
   morph: () => import("./morph.js"),
-  mix: () => import("./mix.js"),
+  tune: () => import("./tune.js"),
+  map: () => import("./map.js"),
 };
 
 /** @type {View | ""} */
@@ -60,6 +62,7 @@ async function route() {
   shown = module;
   await module.render(get(view));
   VIEWS.forEach((name) => load(name).catch(() => {}));
+  if (view === "random") import("./hero.js").then((hero) => hero.start(), () => {}); // after the cars: it is no part of them
 }
 
 function leave() {
@@ -77,7 +80,7 @@ async function load(view) {
   const module = /** @type {any} */ (await MODULES[view]());
   if (!started.has(view)) module.start();
   started.add(view);
-  $(`#view-${view} > .table`).prop("inert", false);
+  $(`#view-${view} > .table, #view-${view} > .head [inert]`).prop("inert", false);
   return module;
 }
 
@@ -113,14 +116,15 @@ async function watchHealth(tries = HEALTH_TRIES) {
   const health = await fetch(address("/health")).then((answer) => answer.json()).catch(() => ({}));
   /** @type {Record<string, () => string>} */
   const texts = {
-    ready: () => `Model ${health.model.version}`,
-    degraded: () => `Model ${health.model.version}`,
+    ready: () => "Ready",
+    degraded: () => "Busy",
     loading: () => "The model is loading",
     unavailable: () => "No model to draw with",
   };
   $(".lamp").attr("data-state", health.status ?? "unknown");
   $(".lamp__text").text((texts[health.status] ?? (() => "The server does not answer"))());
   if (health.model) $(".latent-dim").text(health.model.latent_dim);
+  if (health.model) $(".version").text(`Model ${health.model.version}`);
   if (!health.model && tries > 1) setTimeout(() => watchHealth(tries - 1), HEALTH_PAUSE_MS);
 }
 
@@ -146,9 +150,8 @@ function start() {
     if (view === open) shown?.render(get(view));
   });
 
-  // The model's own cars are square, with white above and below that a mount may cut; all others are shown whole.
   document.addEventListener("load", ({ target }) => {
-    if (target instanceof HTMLImageElement) $(target).toggleClass("is-whole", target.naturalWidth !== target.naturalHeight);
+    if (target instanceof HTMLImageElement) measureBars(target);
   }, true);
   $(window).on("hashchange", route);
   $(document).on("model", (_, /** @type {string} */ version) => {
@@ -160,10 +163,13 @@ function start() {
   $(window).on("offline", () => tell("You are offline. What is on the table stays; new cars need the connection."));
   $(window).on("online", () => { tell("You are online again."); watchHealth(1); });
   $(document).on("shelf", () => { showShelf(); showMarks(); });
-  $(document).on("click", "[data-copy-link]", () => copyText(location.href).then(
-    () => tell("Copied the link. It brings back exactly this."),
-    () => tell("The browser did not allow copying. The link is in the address bar."),
-  ));
+  $(document).on("click", "[data-copy-link]", () => share(location.href, document.title));
+  if (sharesByItself()) $("[data-copy-link]").find("span").text("Share");
+  $(document).on("click", "[data-upload]", async () => {
+    location.hash = "#reconstruct";
+    await load("reconstruct").catch(missing);
+    $("#file").trigger("click");
+  });
   $(document).on("click", "[data-skip]", (event) => {
     event.preventDefault();
     $(`#view-${open} h1`).trigger("focus");

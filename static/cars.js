@@ -3,20 +3,21 @@
  *
  * @import { Context } from "./api.js"
  * @import { Car, Slot } from "./state.js"
- * @typedef {{index: number, image: string, latent: number[]}} DrawnCar  one car of an answer of `/random`
+ * @typedef {{index: number, image: string, latent?: number[]}} DrawnCar  one car of an answer of `/random`
  */
 
 import { pictured, requestJson } from "./api.js";
 import { go, latentReference, parseReference, seedReference } from "./links.js";
-import { say, stamp, tell } from "./notes.js";
+import { job, say, stamp, tell } from "./notes.js";
 import { canCopy, copy, save, toPng } from "./pictures.js";
+import { carLink, share } from "./share.js";
 import { ROOM, isFull, isKept, toggleKept } from "./shelf.js";
 import { get, picked } from "./state.js";
 
 /** @param {string | number} seed @param {number} temperature @param {DrawnCar} car @returns {Car} */
 export function seededCar(seed, temperature, { index, image, latent }) {
   const ref = seedReference(seed, index, temperature);
-  return { ref, image, latent, name: `Car ${index} of seed ${seed}`, number: String(index) };
+  return { ref, image, latent, name: `Car ${index} of seed ${seed}`, number: String(index), small: !latent };
 }
 
 /** @param {number[]} latent @param {string} image @param {string} name @returns {Car} */
@@ -35,6 +36,15 @@ export async function resolve(ref, context) {
   const { seed, index, temperature } = origin;
   const answer = await requestJson(pictured("/random", { count: 1, first: index, seed, temperature }), context);
   return seededCar(seed, temperature, answer.cars[0]);
+}
+
+/** The same car with a picture as large as the model draws it. @param {Car} car @param {Context} [context] @returns {Promise<Car>} */
+export async function large(car, context = {}) {
+  if (!car.small) return car;
+  const { latent } = car;
+  if (!latent) return { ...car, ...await resolve(car.ref, context), name: car.name, number: car.number };
+  const { images } = await requestJson(pictured("/decode"), { json: { latents: [latent] }, ...context });
+  return { ...car, image: images[0], small: false };
 }
 
 /** A picture in its slide mount, with its marks. @param {Car} car */
@@ -88,7 +98,7 @@ export function showMarks($holders = $("[data-ref]")) {
 /** @param {Car} car */
 const fileName = (car) => `carvae-${car.ref.startsWith("z") ? "car" : car.ref.replace(/\W/g, "-")}`;
 
-/** What the buttons of a car do. @type {Record<string, (car: Car) => void>} */
+/** What the buttons of a car do. @type {Record<string, (car: Car) => unknown>} */
 const ACTIONS = {
   a: (car) => { picked.toggle("a", car); tellPick("a", car); },
   b: (car) => { picked.toggle("b", car); tellPick("b", car); },
@@ -102,9 +112,13 @@ const ACTIONS = {
     return undefined;
   },
   like: (car) => go("random", { like: car.ref, count: 12 }),
-  mix: (car) => go("mix", { car: car.ref }),
-  save: async (car) => save(await toPng(car.image), fileName(car)),
-  copy: (car) => copy(car.image).then(
+  tune: (car) => go("tune", { car: car.ref }),
+  map: (car) => go("map", { car: car.ref }),
+  share: (car) => share(carLink(car.ref), `${car.name}, drawn by a neural network`),
+  save: (car) => job("save", "Making the picture", async (context) => {
+    save(await toPng((await large(car, context)).image), fileName(car));
+  }),
+  copy: (car) => copy(large(car).then(({ image }) => toPng(image))).then(
     () => tell("Copied the picture."),
     () => tell("The browser did not allow copying. Download the picture instead."),
   ),

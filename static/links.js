@@ -6,7 +6,7 @@
  */
 
 /** @type {View[]} */
-export const VIEWS = ["random", "reconstruct", "morph", "mix"];
+export const VIEWS = ["random", "reconstruct", "morph", "tune", "map"];
 
 let answering = ""; // version of the model that answers
 
@@ -18,7 +18,8 @@ let answering = ""; // version of the model that answers
 export function read(hash = location.hash) {
   const [name, query] = hash.slice(1).split("?");
   const { model = "", ...params } = Object.fromEntries(new URLSearchParams(query));
-  return { view: VIEWS.find((view) => view === name) ?? VIEWS[0], params, model };
+  const present = name === "mix" ? "tune" : name; // as links of the first release call it
+  return { view: VIEWS.find((view) => view === present) ?? VIEWS[0], params, model };
 }
 
 /**

@@ -109,6 +109,7 @@ const ends = () => ({ start: end("a"), end: end("b") });
 /** @param {Frame[]} list */
 function setFrames(list) {
   frames = list;
+  $(".morph")[0].style.removeProperty("--filled"); // of the frames before
   $("#scrubber").attr("max", Math.max(1, frames.length - 1));
   $(".scrub").find("button, input").prop("disabled", frames.length === 0);
   const places = Array.from({ length: STRIP_FRAMES }, (_, i) => Math.round((i * (frames.length - 1)) / (STRIP_FRAMES - 1)));
@@ -117,6 +118,7 @@ function setFrames(list) {
     if (frames[place]) $cell.append($("<img>").attr({ src: frames[place].image, alt: "", "data-place": place }));
     return $cell;
   }));
+  SLOTS.forEach(showSlot);
   see(0);
 }
 
@@ -173,13 +175,13 @@ function download(form) {
   const { method, at } = get("morph");
   const name = `carvae-morph-${method}`;
   const frame = frames[within(at)];
-  if (form === "mix") {
+  if (form === "tune") {
     const [a, b] = latents;
-    return go("mix", { car: latentReference(interpolate(a, b, frame.lambda, method)) });
+    return go("tune", { car: latentReference(interpolate(a, b, frame.lambda, method)) });
   }
   if (form === "frame") return toPng(frame.image).then((blob) => save(blob, `${name}-${at + 1}`));
   if (form === "copy") {
-    return copy(frame.image).then(
+    return copy(toPng(frame.image)).then(
       () => tell("Copied the frame."),
       () => tell("The browser did not allow copying. Download the frame instead."),
     );
@@ -206,9 +208,10 @@ export function fillSlot(file, slot = freeSlot()) {
 /** @param {Slot} slot */
 function showSlot(slot) {
   const car = picked.car(slot);
+  const image = frames.at(slot === "a" ? 0 : -1)?.image ?? car?.image; // a frame is as large as the model draws it
   const $slot = $(`.slot--${slot}`).toggleClass(`is-${slot}`, Boolean(car));
   const alt = car ? `${slot.toUpperCase()}: ${car.name}` : "";
-  $slot.find("img").prop("hidden", !car).attr({ src: car?.image ?? null, alt });
+  $slot.find("img").prop("hidden", !car).attr({ src: image ?? null, alt });
   $slot.find(".mount__number").text(car?.name ?? `Choose ${slot.toUpperCase()}`);
 }
 

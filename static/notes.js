@@ -106,7 +106,7 @@ function clock($note, doing, start) {
     const now = performance.now();
     const passed = Math.round((now - start) / 1000);
     if (until > now) return $seconds.text(`${Math.ceil((until - now) / 1000)} s`);
-    if (passed >= SLOW_S) $what.text(`${doing}. The server may have been asleep: waking takes about ten seconds.`);
+    if (passed >= SLOW_S) $what.text(`${doing}. This takes longer than usual.`);
     return $seconds.text(`${passed} s`);
   }, 500);
   return () => {

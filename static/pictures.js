@@ -3,6 +3,8 @@
 //: The model sees 128 pixels; four times that keeps its own, better, downscaling in charge.
 const UPLOAD_SIDE = 512;
 const SMALL_ENOUGH_BYTES = 200_000;
+const DOWNLOAD_SIDE = 512; // a picture of 128 pixels is a stamp in a chat
+const COLUMNS = 32; // are enough to tell a white bar
 const WHITE = 232; // a decoder's bars are nearly white
 const MOST_BAR = 0.375; // of the height, above and below each
 
@@ -17,10 +19,9 @@ export async function shrink(file) {
   if (!bitmap) return file;
   const scale = UPLOAD_SIDE / Math.max(bitmap.width, bitmap.height);
   if (scale >= 1 && file.size <= SMALL_ENOUGH_BYTES) return file;
-  const canvas = document.createElement("canvas");
-  canvas.width = Math.max(1, Math.round(bitmap.width * Math.min(1, scale)));
-  canvas.height = Math.max(1, Math.round(bitmap.height * Math.min(1, scale)));
-  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const [width, height] = [bitmap.width, bitmap.height].map((each) => Math.max(1, Math.round(each * Math.min(1, scale))));
+  const pen = penOf(width, height);
+  const { canvas } = pen;
   pen.fillStyle = "#fff"; // under transparent parts, as the server does
   pen.fillRect(0, 0, canvas.width, canvas.height);
   pen.imageSmoothingQuality = "high";
@@ -34,35 +35,72 @@ export function firstPicture(transfer) {
   return files.find((file) => file.type.startsWith("image/")) ?? files[0];
 }
 
-/** A picture from an answer as PNG, which every program opens and every clipboard takes. @param {string} url */
-export async function toPng(url) {
-  return pngOf(await draw(url));
+/**
+ * A picture from an answer as PNG, which every program opens and every clipboard takes: without the white bars above and
+ * below, and enlarged to `side` pixels where it is smaller.
+ * @param {string} url
+ * @param {number} [side]
+ */
+export async function toPng(url, side = DOWNLOAD_SIDE) {
+  const { canvas } = await draw(url);
+  const [top, bottom] = filledRows(canvas);
+  const scale = Math.max(1, side / Math.max(canvas.width, bottom - top));
+  const pen = penOf(Math.round(canvas.width * scale), Math.round((bottom - top) * scale));
+  pen.imageSmoothingQuality = "high"; // a cubic filter, where a page's own scaling of pictures is linear
+  pen.drawImage(canvas, 0, top, canvas.width, bottom - top, 0, 0, pen.canvas.width, pen.canvas.height);
+  return pngOf(pen);
 }
 
-/** One of the model's cars as a photograph would be: without the white bars above and below. @param {string} url */
-export async function withoutBars(url) {
-  const pen = await draw(url);
-  const { width, height } = pen.canvas;
+/** One of the model's cars as a photograph would be: without the white bars, at its own size. @param {string} url */
+export const withoutBars = (url) => toPng(url, 0);
+
+/**
+ * Let a square picture fill its window as far as nothing but its white bars is cut: `--filled`, for style.css, is the
+ * share of its height between them. Pictures that belong together keep one scale.
+ * @param {HTMLImageElement} image
+ */
+export function measureBars(image) {
+  const group = /** @type {HTMLElement | null} */ (image.closest("[data-fit=together]"));
+  if (image.naturalWidth !== image.naturalHeight) return void image.style.removeProperty("--filled");
+  const others = group ? Number(group.style.getPropertyValue("--filled")) : 0;
+  return void (group ?? image).style.setProperty("--filled", String(Math.max(filled(image), others)));
+}
+
+/** The share of a square picture's height that its white bars leave. @param {HTMLImageElement} image */
+export function filled(image) {
+  const height = image.naturalHeight;
+  const pen = penOf(Math.min(height, COLUMNS), height);
+  pen.drawImage(image, 0, 0, pen.canvas.width, height);
+  const [top, bottom] = filledRows(pen.canvas);
+  return 1 - (2 * Math.min(top, height - bottom)) / height; // it stays in the middle, so the thinner bar counts
+}
+
+/** The rows between the white bars: the first, and the one after the last. @param {HTMLCanvasElement} canvas */
+function filledRows(canvas) {
+  const { width, height } = canvas;
+  const { data } = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")).getImageData(0, 0, width, height);
   /** @param {number} y */
-  const isBar = (y) => pen.getImageData(0, y, width, 1).data.every((value) => value >= WHITE);
+  const isBar = (y) => data.subarray(4 * width * y, 4 * width * (y + 1)).every((value) => value >= WHITE);
   const most = Math.floor(MOST_BAR * height);
   let [top, bottom] = [0, height];
   while (top < most && isBar(top)) top += 1;
   while (height - bottom < most && isBar(bottom - 1)) bottom -= 1;
-  const picture = pen.getImageData(0, top, width, bottom - top);
-  pen.canvas.height = bottom - top;
-  pen.putImageData(picture, 0, 0);
-  return pngOf(pen);
+  return [top, bottom];
 }
 
 /** @param {string} url */
 async function draw(url) {
   const bitmap = await createImageBitmap(dataUrlToBlob(url));
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
-  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
+  const pen = penOf(bitmap.width, bitmap.height);
   pen.drawImage(bitmap, 0, 0);
   return pen;
+}
+
+/** @param {number} width @param {number} height */
+function penOf(width, height) {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [width, height];
+  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
 }
 
 /** @type {(pen: CanvasRenderingContext2D) => Promise<Blob>} */
@@ -91,7 +129,7 @@ export const canCopy = () => "ClipboardItem" in window && "clipboard" in navigat
 /** Copy text; where the page is on plain HTTP, browsers have no clipboard. @param {string} text */
 export const copyText = async (text) => navigator.clipboard.writeText(text);
 
-/** Copy a picture from an answer. The clipboard takes a promise, as Safari wants no wait between click and writing. @param {string} url */
-export function copy(url) {
-  return navigator.clipboard.write([new ClipboardItem({ "image/png": toPng(url) })]);
+/** Copy a picture. The clipboard takes a promise, as Safari wants no wait between click and writing. @param {Promise<Blob>} png */
+export function copy(png) {
+  return navigator.clipboard.write([new ClipboardItem({ "image/png": png })]);
 }

@@ -6,7 +6,7 @@
  * @import { Car, RandomState } from "./state.js"
  */
 
-import { pictured, requestJson } from "./api.js";
+import { SHEET, pictured, requestJson } from "./api.js";
 import { blank, latentCar, mount, resolve, seededCar } from "./cars.js";
 import { interpolate } from "./latents.js";
 import { format, parseReference } from "./links.js";
@@ -71,7 +71,7 @@ const blanks = (count) => Array.from({ length: Math.max(0, count) }, blank);
 async function* sheet({ seed, count, temperature }, context) {
   const rest = { count: count - FIRST_CARS, first: FIRST_CARS };
   for (const batch of count > FIRST_CARS ? [{ count: FIRST_CARS }, rest] : [{ count }]) {
-    const answer = await requestJson(pictured("/random", { ...batch, seed, temperature }), context);
+    const answer = await requestJson(pictured("/random", { ...batch, seed, temperature, ...SHEET, latents: "false" }), context);
     /** @type {Car[]} */
     const cars = answer.cars.map((/** @type {DrawnCar} */ car) => seededCar(seed, temperature, car));
     yield { first: "first" in batch ? batch.first : 0, cars };
@@ -86,12 +86,12 @@ async function* sheet({ seed, count, temperature }, context) {
 async function* variations({ seed, count, temperature, like }, context) {
   const origin = /** @type {Car & {latent: number[]}} */ (await resolve(like, context));
   $("#random-like img").attr("src", origin.image);
-  const others = await requestJson(pictured("/random", { count, seed }), context);
+  const others = await requestJson(pictured("/random", { count, seed, size: 32 }), context); // for their latents
   const share = Math.min(1, STRAY * temperature);
   /** @type {number[][]} */
-  const latents = others.cars.map((/** @type {DrawnCar} */ { latent }) => interpolate(origin.latent, latent, share));
-  const { images } = await requestJson(pictured("/decode"), { json: { latents }, ...context });
-  yield { first: 0, cars: latents.map((latent, i) => ({ ...latentCar(latent, images[i], `Variation ${i}`), number: String(i) })) };
+  const latents = others.cars.map((/** @type {{latent: number[]}} */ { latent }) => interpolate(origin.latent, latent, share));
+  const { images } = await requestJson(pictured("/decode", SHEET), { json: { latents }, ...context });
+  yield { first: 0, cars: latents.map((latent, i) => ({ ...latentCar(latent, images[i], `Variation ${i}`), number: String(i), small: true })) };
 }
 
 /** What the form says. @returns {Partial<RandomState>} */

@@ -3,7 +3,7 @@
  * the first random cars, whose answer api.js hands to random.js.
  */
 {
-  const [, view = "random", query = ""] = /^#(random|reconstruct|morph|mix)(?:\?(.*))?$/.exec(location.hash) ?? [];
+  const [, view = "random", query = ""] = /^#(random|reconstruct|morph|tune|map)(?:\?(.*))?$/.exec(location.hash) ?? [];
   document.documentElement.dataset.view = view;
   window.CARVAE_API = (window.CARVAE_API ?? "").replace(/\/+$/, "");
 
@@ -14,7 +14,8 @@
     history.replaceState(null, "", `#random?${new URLSearchParams(wanted)}`);
     const count = String(Math.min(Number(wanted.count), 12));
     const { temperature } = wanted;
-    const path = `/random?${new URLSearchParams({ count, seed: wanted.seed, temperature, image: "webp" })}`;
+    const sheet = { size: "128", latents: "false", image: "webp" }; // as random.js asks for it
+    const path = `/random?${new URLSearchParams({ count, seed: wanted.seed, temperature, ...sheet })}`;
     const controller = new AbortController();
     const answer = fetch(window.CARVAE_API + path, { headers: { Accept: "application/json" }, signal: controller.signal });
     answer.catch(() => {}); // told by the one who waits for it

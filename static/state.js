@@ -2,16 +2,18 @@
  * What the page shows: one state per view. The address and the pictures are made from it, and it changes here alone.
  * Nothing in this file touches the page.
  *
- * A car is `{ref, image, name, number, latent?}`: its reference for links (links.js), a data URL, what it is called,
- * what stands on its mount, and its latent where an answer brought it along.
+ * A car is `{ref, image, name, number, latent?, small?}`: its reference for links (links.js), a data URL, what it is
+ * called, what stands on its mount, its latent where an answer brought it along, and whether the picture is a small one.
  *
- * @typedef {{ref: string, image: string, name: string, number: string, latent?: number[]}} Car
+ * @typedef {{ref: string, image: string, name: string, number: string, latent?: number[], small?: boolean}} Car
  * @typedef {"a" | "b"} Slot  one end of a morph
  * @typedef {{seed: string, count: number, temperature: number, like: string}} RandomState  `like` is a reference
  * @typedef {{z: string}} ReconstructState  the reference of the reconstruction
  * @typedef {{a: string, b: string, method: string, steps: number, at: number}} MorphState  references; `at` counts from 0
- * @typedef {{car: string, dials: (number | null)[]}} MixState  null, or nothing, is a car's own place on a dial
- * @typedef {{random: RandomState, reconstruct: ReconstructState, morph: MorphState, mix: MixState}} States
+ * @typedef {{car: string, dials: (number | null)[]}} TuneState  null, or nothing, is a car's own place on a dial
+ * @typedef {{car: string, x: number, y: number, at: number[]}} MapState  indices of the directions across and upwards; the
+ *   place of the cell at the lower left, in cells, or nothing where the car is in the middle
+ * @typedef {{random: RandomState, reconstruct: ReconstructState, morph: MorphState, tune: TuneState, map: MapState}} States
  * @typedef {keyof States} View
  * @typedef {"push" | "replace" | "complete" | "none"} Address  what a change does to the address: a new step of the
  *   history, none, none and the model that the address names is kept, nothing
@@ -40,7 +42,11 @@ const PARSERS = {
   morph: ({ a = "", b = "", method, steps, at }) => (
     { a, b, method: method === "slerp" ? "slerp" : "lerp", steps: whole(steps, 2, 32, 16), at: whole(at, 0, 31, 0) }
   ),
-  mix: ({ car = "", dials = "" }) => ({ car, dials: dials ? dials.split(",").map(place) : [] }),
+  tune: ({ car = "", dials = "" }) => ({ car, dials: dials ? dials.split(",").map(place) : [] }),
+  map: ({ car = "", x, y, at = "" }) => {
+    const cell = at.split(",").map(Number);
+    return { car, x: whole(x, 0, 7, 1), y: whole(y, 0, 7, 2), at: cell.length === 2 && cell.every(Number.isInteger) ? cell : [] };
+  },
 };
 
 /** @param {string} text */
@@ -54,7 +60,8 @@ const FILLERS = {
   random: (state) => (state.seed ? state : { ...state, seed: freshSeed() }),
   reconstruct: (state) => state,
   morph: (state) => (state.a || state.b ? state : { ...state, ...twoCars() }),
-  mix: (state) => (state.car ? state : { ...state, car: `${freshSeed()}.0` }),
+  tune: (state) => (state.car ? state : { ...state, car: `${freshSeed()}.0` }),
+  map: (state) => (state.car ? state : { ...state, car: `${freshSeed()}.0` }),
 };
 
 /** References of two cars that nobody has seen. */
@@ -65,7 +72,8 @@ export function twoCars() {
 
 /** @type {States} */
 const states = {
-  random: PARSERS.random({}), reconstruct: PARSERS.reconstruct({}), morph: PARSERS.morph({}), mix: PARSERS.mix({}),
+  random: PARSERS.random({}), reconstruct: PARSERS.reconstruct({}), morph: PARSERS.morph({}), tune: PARSERS.tune({}),
+  map: PARSERS.map({}),
 };
 
 /** @type {((view: View, address: Address) => void)[]} */
@@ -112,7 +120,8 @@ export function enter(view, params) {
  */
 export function toParams(view) {
   if (view === "morph") return { ...states.morph, at: states.morph.at || "" };
-  if (view === "mix") return { car: states.mix.car, dials: states.mix.dials.map((value) => value ?? "").join() };
+  if (view === "tune") return { car: states.tune.car, dials: states.tune.dials.map((value) => value ?? "").join() };
+  if (view === "map") return { ...states.map, at: states.map.at.join() };
   return view === "random" ? { ...states.random } : { ...states.reconstruct };
 }
 

@@ -4,11 +4,25 @@
  * @import { Car } from "./state.js"
  */
 
-import { actions } from "./cars.js";
+import { actions, large } from "./cars.js";
+import { job } from "./notes.js";
+import { toPng } from "./pictures.js";
+
+const SIDE = 1024; // pixels that a car is enlarged to, by a better filter than the browser's own
 
 /** @type {Car[]} */
 let cars = [];
 let at = 0;
+
+let enlarged = ""; // address of the picture that is there
+
+/** Put a car's picture there, enlarged. @param {string} url */
+async function enlarge(url) {
+  const made = URL.createObjectURL(await toPng(url, SIDE));
+  $("#viewer-image").attr("src", made);
+  URL.revokeObjectURL(enlarged);
+  enlarged = made;
+}
 
 /** @param {number} index  one past either end is the other end */
 function show(index) {
@@ -16,6 +30,11 @@ function show(index) {
   const car = cars[at];
   $("#viewer-title").text(car.name);
   $("#viewer-image").attr({ src: car.image, alt: `${car.name}, drawn by the network` });
+  job("viewer", "Drawing it large", async (context) => {
+    const { image } = await large(car, context);
+    context.signal.throwIfAborted();
+    await enlarge(image);
+  });
   $("#viewer-actions").empty().append(actions(car));
   $("#viewer-back, #viewer-forward").prop("hidden", cars.length < 2);
 }

@@ -86,6 +86,6 @@ def test_morph_and_mix(page: Page) -> None:
     expect(page.locator("#frame-number")).to_have_text("1 of 5")
     page.get_by_role("button", name="Play").click()
     assert find(page) == []
-    go(page, "#mix?car=7.1")
+    go(page, "#tune?car=7.1")
     expect(page.locator("#dials img[src]")).to_have_count(4)
     assert find(page) == []

@@ -159,7 +159,7 @@ def test_where_a_morph_is_paused_the_address_says_so(open_page: t.Callable[..., 
 
 
 def test_another_car_comes_though_a_dial_moves(open_page: t.Callable[..., Page]) -> None:
-    page = open_page("#mix?car=7.1")
+    page = open_page("#tune?car=7.1")
     expect(page.locator("#dials img[src]")).to_have_count(4)
     held: list[Route] = []
 
@@ -172,7 +172,7 @@ def test_another_car_comes_though_a_dial_moves(open_page: t.Callable[..., Page])
     # As a finger that is on it already does, whatever the page says.
     page.locator("#dials input").first.evaluate("slider => slider.dispatchEvent(new Event('input', { bubbles: true }))")
     held[0].continue_()
-    expect(page.locator("#mix-name")).to_contain_text(re.compile(r"Car 0 of seed \d+"))
+    expect(page.locator("#tune-name")).to_contain_text(re.compile(r"Car 0 of seed \d+"))
 
 
 def test_the_focus_stays_on_the_shelf_when_a_car_leaves_it(open_page: t.Callable[..., Page]) -> None:

@@ -18,7 +18,8 @@ VIEWS = {
     "random": ("#random?seed=7&count=12", "#random-cars > [data-ref]"),
     "reconstruct": ("#reconstruct", "#examples img"),
     "morph": ("#morph?a=7.0&b=7.1&steps=5", "#strip img"),
-    "mix": ("#mix?car=7.1", "#dials img[src]"),
+    "tune": ("#tune?car=7.1", "#dials img[src]"),
+    "map": ("#map?car=7.1", "#map-cells img[src]"),
 }
 
 #: How the page's text may come out: as it is meant, in a wide font of the visitor's, spaced out as WCAG 1.4.12 has it.
@@ -95,7 +96,7 @@ def test_a_phone_on_a_slow_network_shows_cars_after_few_bytes(open_page: t.Calla
 def test_the_first_view_is_there_without_any_script(open_page: t.Callable[..., Page]) -> None:
     page = open_page(java_script_enabled=False)
     expect(page.get_by_role("heading", name="Cars nobody has built")).to_be_visible()
-    expect(page.get_by_text("Each seed gives another sheet")).to_be_visible()
+    expect(page.get_by_text("it draws it from memory")).to_be_visible()
     expect(page.locator("#random-cars > .mount--blank")).to_have_count(12)
 
 
@@ -230,20 +231,35 @@ def test_an_example_is_reconstructed_by_keyboard_alone(open_page: t.Callable[...
     visitor.tab_to(page, "#compare input")
     page.keyboard.press("Home")
     expect(page.get_by_role("slider", name="Share of the photograph")).to_have_value("0")
-    visitor.tab_to(page, "#result-buttons [data-do=mix]")
+    visitor.tab_to(page, "#result-buttons [data-do=tune]")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="One car, every way")).to_be_focused()
+    expect(page.get_by_role("heading", name="Change one thing at a time")).to_be_focused()
 
 
 def test_a_car_is_mixed_by_keyboard_alone(open_page: t.Callable[..., Page]) -> None:
-    page = open_page("#mix?car=7.1")
+    page = open_page("#tune?car=7.1")
     expect(page.locator("#dials img[src]")).to_have_count(4)
     visitor.tab_to(page, "#dials input")
     page.keyboard.press("End")
-    expect(page.locator("#mix-name")).to_have_text("Mix of Car 1 of seed 7")
-    visitor.tab_to(page, "#mix-reset")
+    expect(page.locator("#tune-name")).to_have_text("Car 1 of seed 7, tuned")
+    visitor.tab_to(page, "#tune-reset")
     page.keyboard.press("Enter")
-    expect(page.locator("#mix-name")).to_have_text("Car 1 of seed 7")
+    expect(page.locator("#tune-name")).to_have_text("Car 1 of seed 7")
+
+
+def test_the_map_is_wandered_over_by_keyboard_alone(open_page: t.Callable[..., Page]) -> None:
+    page = open_page("#map?car=7.1&x=0&y=1&at=-4,-4")
+    expect(page.locator("#map-cells img[src]")).to_have_count(64)
+    visitor.tab_to(page, ".map__cell")
+    here = page.locator("#map-name").inner_text()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#map-name")).not_to_have_text(here)
+    for _ in range(8):
+        page.keyboard.press("ArrowRight")
+    expect(page).to_have_url(re.compile(r"at=-[123]%2C-4"))
+    expect(page.locator("#map-cells img[src]")).to_have_count(64)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Change one thing at a time")).to_be_focused()
 
 
 def test_a_morph_is_made_by_keyboard_alone(page: Page) -> None:
@@ -269,8 +285,37 @@ def test_the_skip_link_leads_to_the_cars(page: Page) -> None:
     expect(page.get_by_role("heading", name="Cars nobody has built")).to_be_focused()
 
 
-def test_the_lamp_names_the_model(page: Page) -> None:
-    expect(page.locator(".lamp")).to_have_text("Model test-1")
+def test_the_model_is_ready_and_named_at_the_foot(page: Page) -> None:
+    expect(page.locator(".lamp")).to_have_text("Ready")
+    expect(page.get_by_role("contentinfo")).to_contain_text("Model test-1")
+
+
+def test_a_morph_plays_on_arrival_until_it_is_paused(page: Page) -> None:
+    painted = "document.getElementById('hero').toDataURL()"
+    page.get_by_role("button", name="Pause").wait_for()
+    first = page.evaluate(painted)
+    page.wait_for_function(f"first => {painted} !== first", arg=first)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#hero-play")).to_have_attribute("aria-label", "Play")
+    still = page.evaluate(painted)
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert page.evaluate(painted) == still
+
+
+def test_the_morph_stands_still_where_the_visitor_wants_no_motion(open_page: t.Callable[..., Page]) -> None:
+    page = open_page(reduced_motion="reduce")
+    expect(page.locator("#hero-play")).to_have_attribute("aria-label", "Play")
+    expect(page.locator("#hero-play")).to_be_visible()
+
+
+def test_the_first_buttons_upload_a_car_and_draw_new_ones(page: Page) -> None:
+    visitor.wait_for_cars(page, 12)
+    seed = page.input_value("#random-seed")
+    page.get_by_role("button", name="Draw new cars").click()
+    expect(page.locator("#random-seed")).not_to_have_value(seed)
+    with page.expect_file_chooser():
+        page.get_by_role("button", name="Upload your car").click()
+    expect(page.get_by_role("heading", name="Your car, from memory")).to_be_visible()
 
 
 def test_motion_stops_where_the_visitor_wants_none(open_page: t.Callable[..., Page]) -> None:

@@ -1,10 +1,16 @@
 """Random cars."""
 
+import base64
+import io
 import re
 import typing as t
+from pathlib import Path
 
+import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
+from tests import bundles
 from tests.e2e import visitor
 
 
@@ -18,13 +24,13 @@ def test_a_dozen_cars_are_one_request_and_more_are_two(open_page: t.Callable[...
     page = open_page("#random?seed=7&count=12")
     visitor.wait_for_cars(page, 12)
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url.partition("?")[2]))
+    page.on("request", lambda request: asked.append(request.url) if "/random?" in request.url else None)
     page.reload()
     visitor.wait_for_cars(page, 12)
     page.fill("#random-count", "20")
     page.press("#random-count", "Enter")
     visitor.wait_for_cars(page, 20)
-    counts = [re.search(r"count=(\d+)", query) for query in asked if query]
+    counts = [re.search(r"count=(\d+)", query) for query in asked]
     assert [match and match[1] for match in counts] == ["12", "12", "8"]
 
 
@@ -91,7 +97,63 @@ def test_a_car_downloads_as_png(open_page: t.Callable[..., Page]) -> None:
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()
     assert download.value.suggested_filename == "carvae-7-0.png"
-    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+    with Image.open(download.value.path()) as image:
+        assert (image.format, max(image.size)) == ("PNG", 512)
+
+
+def barred(height: int) -> str:
+    """A car of 64 pixels as a data URL: black, `height` pixels high, between white bars."""
+    square = Image.new("RGB", (64, 64), "white")
+    square.paste("black", (0, 32 - height // 2, 64, 32 + height // 2))
+    buffer = io.BytesIO()
+    square.save(buffer, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+@pytest.mark.parametrize(("height", "shown"), [(32, 4 / 3), (56, 64 / 56), (64, 1)])
+def test_a_car_fills_its_mount_and_only_white_is_cut(
+    open_page: t.Callable[..., Page], height: int, shown: float
+) -> None:
+    page = open_page("openapi.json")
+    cars = {"seed": 7, "temperature": 1, "cars": [{"index": 0, "image": barred(height)}]}
+    page.route("**/random?*", lambda route: route.fulfill(json=cars))
+    page.goto(page.url.replace("openapi.json", "#random?seed=7&count=1"))
+    visitor.wait_for_cars(page, 1)
+    picture = page.locator(f"{visitor.CARS} img")
+    expect(picture).to_have_attribute("style", re.compile("--filled"))
+    assert float(picture.evaluate("image => getComputedStyle(image).scale")) == pytest.approx(shown, abs=0.01)
+    page.get_by_role("button", name="Car 0 of seed 7: enlarge").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    with Image.open(download.value.path()) as image:
+        assert image.size == (512, 512 * height // 64)
+
+
+def test_a_sheet_comes_small_and_without_latents_and_its_cars_large_when_enlarged(
+    open_page: t.Callable[..., Page],
+    serve_page: t.Callable[..., str],
+    start_app: t.Callable[..., t.Any],
+    tmp_path: Path,
+) -> None:
+    address = serve_page(start_app(bundles.make(tmp_path / "bundle", size=256)))
+    page = open_page("openapi.json", address=address)
+    with page.expect_response("**/random?*") as sheet:
+        page.goto(f"{address}/#random?seed=7&count=2")
+    assert sorted(sheet.value.json()["cars"][0]) == ["image", "index"]
+    visitor.wait_for_cars(page, 2)
+    picture = page.locator(f"{visitor.CARS} img").first
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 128
+    with page.expect_response("**/random?*") as whole:
+        page.get_by_role("button", name="Car 0 of seed 7: enlarge").click()
+    assert "size" not in whole.value.url
+    expect(page.locator("#viewer-image")).to_have_attribute("src", re.compile("^blob:"))
+    page.keyboard.press("Escape")
+    page.goto(f"{address}/#morph?a=7.0&b=7.1&steps=2")
+    expect(page.locator("#frame-number")).to_have_text("1 of 2")
+    assert visitor.pictures(page, ".slot--a img") == visitor.pictures(page, "#frame")
+    page.goto(f"{address}/#tune?car=7.0")
+    expect(page.locator("#dials img[src]")).to_have_count(4)
+    assert visitor.pictures(page, "#tune-image") == visitor.pictures(page, "#frame")
 
 
 def test_a_copied_picture_is_the_car_as_png(open_page: t.Callable[..., Page]) -> None:
@@ -105,7 +167,7 @@ def test_a_copied_picture_is_the_car_as_png(open_page: t.Callable[..., Page]) ->
         const bitmap = await createImageBitmap(await item.getType("image/png"));
         return [item.types, bitmap.width, bitmap.height];
     }""")
-    assert copied == [["image/png"], 32, 32]
+    assert copied == [["image/png"], 512, 512]
 
 
 def test_a_kept_car_is_still_on_the_shelf_after_a_reload(open_page: t.Callable[..., Page]) -> None:
@@ -129,8 +191,32 @@ def test_more_like_this_varies_one_car(open_page: t.Callable[..., Page]) -> None
     visitor.wait_for_cars(page, 12)
     expect(page.locator("#random-like")).to_be_visible()
     expect(page).to_have_url(re.compile("like=7.0"))
-    page.get_by_role("button", name="Back to any car").click()
+    page.get_by_role("button", name="Stop varying").click()
     expect(page).not_to_have_url(re.compile("like="))
+
+
+def test_a_seeded_car_is_shared_by_an_address_that_chats_can_preview(
+    open_page: t.Callable[..., Page], url: str
+) -> None:
+    page = open_page("#random?seed=7&count=1")
+    visitor.wait_for_cars(page, 1)
+    page.get_by_role("button", name="Car 0 of seed 7: enlarge").click()
+    page.get_by_role("button", name="Share").click()
+    expect(page.get_by_text("Copied the link")).to_be_visible()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link == f"{url}/car/7.0"
+    page.goto(link)
+    expect(page.locator("#tune-name")).to_have_text("Car 0 of seed 7")
+
+
+def test_a_phone_shares_in_its_own_way(open_page: t.Callable[..., Page]) -> None:
+    page = open_page("openapi.json", is_mobile=True, has_touch=True, viewport={"width": 390, "height": 844})
+    page.context.add_init_script("navigator.share = async (what) => { window.shared = what; };")
+    page.goto(page.url.replace("openapi.json", "#random?seed=7&count=1"))
+    visitor.wait_for_cars(page, 1)
+    page.get_by_role("button", name="Share").first.click()
+    page.wait_for_function("window.shared")
+    assert page.evaluate("window.shared.url") == page.url
 
 
 def test_the_copied_link_is_the_address(page: Page) -> None:

@@ -19,7 +19,7 @@ VIEWS = {
     "random": ("#random?seed=7&count=12", "#random-cars > [data-ref]:nth-child(12)"),
     "reconstruct": ("#reconstruct", "#result.is-full"),
     "morph": ("#morph?a=7.0&b=7.1&at=5", "#strip img"),
-    "mix": ("#mix?car=7.1", "#dials img[src]"),
+    "tune": ("#tune?car=7.1", "#dials img[src]"),
 }
 
 

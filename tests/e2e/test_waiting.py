@@ -99,7 +99,7 @@ def test_a_cold_start_is_told_as_such_with_its_seconds(page: Page) -> None:
     with page.expect_request("**/random?*"):
         page.click("#random-new")
     page.clock.fast_forward(7000)
-    expect(page.get_by_text("The server may have been asleep")).to_be_visible()
+    expect(page.get_by_text("This takes longer than usual")).to_be_visible()
     expect(page.locator(".note__seconds")).to_have_text(re.compile("^([7-9]|[1-9][0-9]) s$"))  # the clock goes on
     answer = waiting[0].fetch()
     waiting[0].fulfill(response=answer, headers=answer.headers | {"server-timing": 'cold;desc="cold start";dur=6800'})

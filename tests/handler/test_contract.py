@@ -35,7 +35,7 @@ def check(answer: TestResponse, path: str) -> None:
         jsonschema.Draft202012Validator({**schema, "components": DOCUMENT["components"]}).validate(
             json.loads(answer.data)
         )
-    else:
+    elif answer.mimetype.startswith("image/"):
         Image.open(io.BytesIO(answer.data)).load()
 
 
@@ -50,7 +50,8 @@ def test_routes_and_methods_are_the_same(client: FlaskClient) -> None:
 
 
 UPLOADS = ("/reconstruct", "/encode")
-GETS = ("/random", "/directions")
+CARS = ("/car/{reference}", "/car/{reference}/preview")
+GETS = ("/random", "/directions", *CARS)
 ENDS = {"start": {"seed": 1, "index": 0}, "end": {"seed": 2, "index": 63, "temperature": 2}}
 
 
@@ -69,7 +70,7 @@ def test_every_form_of_every_route_is_as_described(client: FlaskClient, car_png:
     elif path == "/decode":
         answer = client.post(path, json={"latents": [[0] * LATENT]}, headers=headers)
     else:
-        answer = client.get(path, headers=headers)
+        answer = client.get(path.replace("{reference}", "7.0"), headers=headers)
     assert answer.status_code == 200
     assert answer.mimetype == form
     check(answer, path)
@@ -87,6 +88,9 @@ FAILURES: list[tuple[str, int, dict[str, t.Any]]] = [
             (422, {"data": b"\xff\xd8\xff", "content_type": "image/jpeg"}),
         )
     ],
+    *[(path, 400, {"path": path.replace("{reference}", "7.0"), "query_string": "size=99"}) for path in CARS],
+    *[(path, 404, {"path": path.replace("{reference}", "seven")}) for path in CARS],
+    *[(path, 406, {"path": path.replace("{reference}", "7.0"), "headers": {"Accept": "image/gif"}}) for path in CARS],
     ("/random", 400, {"query_string": "count=x"}),
     ("/random", 406, {"headers": {"Accept": "text/html"}}),
     ("/random", 422, {"query_string": "count=65"}),
@@ -107,7 +111,8 @@ FAILURES: list[tuple[str, int, dict[str, t.Any]]] = [
 
 @pytest.mark.parametrize(("path", "status", "request_"), FAILURES)
 def test_failures_are_as_described(client: FlaskClient, path: str, status: int, request_: dict[str, t.Any]) -> None:
-    answer = client.open(path, method="GET" if path in GETS else "POST", **request_)
+    request_ = dict(request_)
+    answer = client.open(request_.pop("path", path), method="GET" if path in GETS else "POST", **request_)
     assert answer.status_code == status
     check(answer, path)
 
@@ -128,7 +133,7 @@ def test_no_model_is_as_described(start_app: t.Callable[..., Flask], tmp_path: P
     check(client.get("/"), "/")
     check(client.get("/health"), "/health")
     for path in GETS:
-        check(client.get(path), path)
+        check(client.get(path.replace("{reference}", "7.0")), path)
     check(client.post("/interpolate", json=ENDS), "/interpolate")
     check(client.post("/decode", json={"latents": []}), "/decode")
     for path in UPLOADS:

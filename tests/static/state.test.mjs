@@ -8,7 +8,7 @@ const car = (ref) => ({ ref, image: "data:image/png,", name: `Car ${ref}`, numbe
 beforeEach(() => {
   change("random", { seed: "", count: 12, temperature: 1, like: "" });
   change("morph", { a: "", b: "", method: "lerp", steps: 16, at: 0 });
-  change("mix", { car: "", dials: [] });
+  change("tune", { car: "", dials: [] });
 });
 
 describe("entering a view", () => {
@@ -17,8 +17,8 @@ describe("entering a view", () => {
     assert.deepEqual(get("random"), { seed: "7", count: 5, temperature: 0.5, like: "7.1" });
     enter("morph", { a: "7.0", b: "7.1@0.5", method: "slerp", steps: "5", at: "2" });
     assert.deepEqual(get("morph"), { a: "7.0", b: "7.1@0.5", method: "slerp", steps: 5, at: 2 });
-    enter("mix", { car: "7.1", dials: "1,,-2.5" });
-    assert.deepEqual(get("mix"), { car: "7.1", dials: [1, null, -2.5] });
+    enter("tune", { car: "7.1", dials: "1,,-2.5" });
+    assert.deepEqual(get("tune"), { car: "7.1", dials: [1, null, -2.5] });
   });
 
   test("fills in what it leaves out", () => {
@@ -38,9 +38,9 @@ describe("entering a view", () => {
   });
 
   test("by its name alone brings back what it showed last", () => {
-    enter("mix", { car: "7.1", dials: "2" });
-    enter("mix", {});
-    assert.deepEqual(get("mix"), { car: "7.1", dials: [2] });
+    enter("tune", { car: "7.1", dials: "2" });
+    enter("tune", {});
+    assert.deepEqual(get("tune"), { car: "7.1", dials: [2] });
   });
 
   test("by its name alone for the first time chooses cars", () => {
@@ -49,8 +49,8 @@ describe("entering a view", () => {
     enter("morph", {});
     const { a, b } = get("morph");
     assert.match(`${a} ${b}`, /^(\d{1,6})\.0 \1\.1$/);
-    enter("mix", {});
-    assert.match(get("mix").car, /^\d{1,6}\.0$/);
+    enter("tune", {});
+    assert.match(get("tune").car, /^\d{1,6}\.0$/);
   });
 });
 
@@ -58,8 +58,8 @@ test("a state comes back from the address that it makes", () => {
   const texts = (view) => Object.fromEntries(Object.entries(toParams(view)).map(([key, value]) => [key, String(value)]));
   change("random", { seed: "7", count: 20, temperature: 0.5, like: "8.1" });
   change("morph", { a: "7.0", b: "7.1", method: "slerp", steps: 9, at: 3 });
-  change("mix", { car: "7.2", dials: [null, 1.5, -3] });
-  for (const view of ["random", "morph", "mix"]) {
+  change("tune", { car: "7.2", dials: [null, 1.5, -3] });
+  for (const view of ["random", "morph", "tune"]) {
     const before = get(view);
     enter(view, texts(view));
     assert.deepEqual(get(view), before);
@@ -69,10 +69,10 @@ test("a state comes back from the address that it makes", () => {
 test("every change is told with what it does to the address", () => {
   const heard = [];
   subscribe((...change) => heard.push(change));
-  change("mix", { dials: [1] }, "none");
-  change("mix", { dials: [2] });
+  change("tune", { dials: [1] }, "none");
+  change("tune", { dials: [2] });
   enter("reconstruct", { z: "zAAAA" });
-  assert.deepEqual(heard, [["mix", "none"], ["mix", "push"], ["reconstruct", "complete"]]);
+  assert.deepEqual(heard, [["tune", "none"], ["tune", "push"], ["reconstruct", "complete"]]);
 });
 
 describe("the cars of a morph", () => {
