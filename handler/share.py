@@ -37,7 +37,7 @@ _PAGE = """<!doctype html>
 <meta property="og:type" content="website">
 <meta property="og:site_name" content="carvae">
 <meta property="og:title" content="A car nobody has built">
-<meta property="og:description" content="A small neural network that knows nothing but cars drew it. Tune it, or try yours.">
+<meta property="og:description" content="A small neural network that knows only cars drew it. Tune it, or try yours.">
 <meta property="og:url" content="{here}">
 <meta property="og:image" content="{here}/preview">
 <meta property="og:image:type" content="image/jpeg">
