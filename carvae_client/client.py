@@ -100,9 +100,15 @@ class Client:
         method: str | None = None,
         form: str = "image/gif",
         size: int | None = None,
+        back: bool = False,
     ) -> bytes:
-        """Morph between two photographs, or between ``{"seed", "index"}`` or ``{"latent"}`` and another of them."""
-        query = {"steps": steps, "method": method, "size": size}
+        """Morph between two photographs, or between ``{"seed", "index"}`` or ``{"latent"}`` and another of them.
+
+        An animation goes on to its start again where `back` is wanted.
+        """
+        query: Body = {"steps": steps, "method": method, "size": size}
+        if back:
+            query["back"] = "true"
         if isinstance(start, pathlib.Path) and isinstance(end, pathlib.Path):
             return self._ask("/interpolate", form, query, files={"start": start, "end": end})
         ends = {"start": self._end(start), "end": self._end(end)}

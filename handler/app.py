@@ -172,10 +172,11 @@ def random() -> Response:
 def interpolate() -> Response:
     """Morph one car into another."""
     form = choose(JSON, "image/png", "image/webp", "image/gif")
-    inputs.check_query("steps", "method", "image", "size")
+    inputs.check_query("steps", "method", "image", "size", "back")
     inline, side = _inline(), _side()
     steps = inputs.integer("steps", 2, 32, 8)
     method = inputs.choice("method", METHODS)
+    back = inputs.choice("back", ("false", "true")) == "true"
     model = _model()
     start, end = inputs.ends(model.manifest.latent_dim)
     ends = _latent(model, start), _latent(model, end)
@@ -187,7 +188,7 @@ def interpolate() -> Response:
         if form == "image/png":
             return _answer(images.encode(images.grid(pictures, columns=steps), form), form, model)
         if form != JSON:
-            return _answer(images.animate(pictures, form), form, model)
+            return _answer(images.animate(pictures + pictures[-2:0:-1] * back, form), form, model)
         body = {
             "method": method,
             "steps": steps,

@@ -25,7 +25,7 @@ const HEALTH_TRIES = 20;
  * @typedef {{start: () => void, render: (state: Readonly<States[V]>) => unknown, hide?: () => void}} Module
  */
 
-/** The first view comes with the page; the others once the view that is open has its cars, or when they are opened. */
+/** The first view comes with the page; the others at the first movement, or when they are opened. */
 const MODULES = {
   random: async () => random,
   reconstruct: () => import("./reconstruct.js"),
@@ -39,6 +39,7 @@ let open = "";
 /** The open view's module, once it is there. @type {Module<any> | undefined} */
 let shown;
 let linkModel = ""; // what the open link was made with
+let galleryStarted = false;
 /** @type {Set<View>} */
 const started = new Set();
 
@@ -61,7 +62,6 @@ async function route() {
   if (!module || open !== view) return; // gone on meanwhile
   shown = module;
   await module.render(get(view));
-  VIEWS.forEach((name) => load(name).catch(() => {}));
   if (view === "random") import("./hero.js").then((hero) => hero.start(), () => {}); // after the cars: it is no part of them
 }
 
@@ -125,6 +125,8 @@ async function watchHealth(tries = HEALTH_TRIES) {
   $(".lamp__text").text((texts[health.status] ?? (() => "The server does not answer"))());
   if (health.model) $(".latent-dim").text(health.model.latent_dim);
   if (health.model) $(".version").text(`Model ${health.model.version}`);
+  if (health.model && !galleryStarted) import("./gallery.js").then((gallery) => gallery.start(health.model.version), () => {});
+  galleryStarted ||= Boolean(health.model);
   if (!health.model && tries > 1) setTimeout(() => watchHealth(tries - 1), HEALTH_PAUSE_MS);
 }
 
@@ -165,6 +167,8 @@ function start() {
   $(document).on("shelf", () => { showShelf(); showMarks(); });
   $(document).on("click", "[data-copy-link]", () => share(location.href, document.title));
   if (sharesByItself()) $("[data-copy-link]").find("span").text("Share");
+  // The other views' modules come at a visitor's first movement: a first load goes without them.
+  $(document).one("pointermove pointerdown keydown", () => VIEWS.forEach((name) => load(name).catch(() => {})));
   $(document).on("click", "[data-upload]", async () => {
     location.hash = "#reconstruct";
     await load("reconstruct").catch(missing);
@@ -173,6 +177,13 @@ function start() {
   $(document).on("click", "[data-skip]", (event) => {
     event.preventDefault();
     $(`#view-${open} h1`).trigger("focus");
+  });
+
+  $(document).on("keydown", ({ key, target, originalEvent }) => {
+    const { ctrlKey, metaKey, altKey } = /** @type {KeyboardEvent} */ (originalEvent);
+    if (key !== " " || ctrlKey || metaKey || altKey || open !== "random" || !$(target).is("body")) return;
+    originalEvent?.preventDefault();
+    $("#random-new").trigger("click");
   });
 
   $(document).on("dragover", (event) => {
@@ -193,7 +204,7 @@ function start() {
     if (file) take(file, target);
   });
 
-  $("#api-link").attr("href", address("/openapi.json"));
+  $("#api-link, [data-api-link]").attr("href", address("/openapi.json"));
   showShelf();
   route();
   watchHealth();

@@ -188,7 +188,7 @@ function download(form) {
   }
   return job("download", "Making the file", async (context) => {
     const headers = { Accept: form, "Content-Type": "application/json" };
-    const query = new URLSearchParams({ method, steps: String(get("morph").steps) });
+    const query = new URLSearchParams({ method, steps: String(get("morph").steps), back: String(form !== "image/png") });
     const answer = await request(`/interpolate?${query}`, { method: "POST", headers, body: JSON.stringify(ends()), ...context });
     save(await answer.blob(), name);
   });

@@ -4,6 +4,7 @@
 const UPLOAD_SIDE = 512;
 const SMALL_ENOUGH_BYTES = 200_000;
 const DOWNLOAD_SIDE = 512; // a picture of 128 pixels is a stamp in a chat
+const CARD = { width: 1200, height: 630, margin: 40, foot: 90 }; // the shape of a link's preview
 const COLUMNS = 32; // are enough to tell a white bar
 const WHITE = 232; // a decoder's bars are nearly white
 const MOST_BAR = 0.375; // of the height, above and below each
@@ -114,6 +115,39 @@ function dataUrlToBlob(url) {
   const type = /^data:([^;,]+)/.exec(head)?.[1];
   return new Blob([Uint8Array.from(atob(body), (c) => c.charCodeAt(0))], { type });
 }
+
+/**
+ * Two pictures side by side, each with its caption, in the shape of a link's preview.
+ * @param {{url: string, text: string}[]} sides
+ */
+export async function card(sides) {
+  const { width, height, margin, foot } = CARD;
+  const pen = penOf(width, height);
+  pen.imageSmoothingQuality = "high";
+  pen.fillStyle = "#f3f6f6";
+  pen.fillRect(0, 0, width, height);
+  const room = { width: (width - 3 * margin) / 2, height: height - margin - foot };
+  for (const [i, { url, text }] of sides.entries()) {
+    const { canvas } = await draw(url);
+    const scale = Math.min(room.width / canvas.width, room.height / canvas.height);
+    const [wide, high] = [canvas.width * scale, canvas.height * scale];
+    const middle = margin + room.width / 2 + i * (room.width + margin);
+    pen.drawImage(canvas, middle - wide / 2, margin + (room.height - high) / 2, wide, high);
+    pen.fillStyle = "#15181b";
+    pen.font = `700 34px ${getComputedStyle(document.body).fontFamily}`;
+    pen.textAlign = "center";
+    pen.fillText(text, middle, height - foot / 2 + 12);
+  }
+  return pngOf(pen);
+}
+
+/** @param {Blob} blob @returns {Promise<string>} */
+export const toDataUrl = (blob) => new Promise((resolve, reject) => {
+  const reader = new FileReader();
+  reader.onload = () => resolve(String(reader.result));
+  reader.onerror = () => reject(reader.error);
+  reader.readAsDataURL(blob);
+});
 
 /** @param {Blob} blob @param {string} name  without its ending */
 export function save(blob, name) {

@@ -4,16 +4,18 @@
  * @import { Context } from "./api.js"
  * @import { Car, ReconstructState } from "./state.js"
  * @typedef {{original: string, width: number, height: number, psnr: number, latent: number[]}} Answer  of `/reconstruct`
- * @typedef {{car: Car, answer?: Answer}} Result
+ * @typedef {{car: Car, answer?: Answer, uploaded?: string}} Result  `uploaded` is the picture that was sent, a data URL
  */
 
 import { pictured, requestJson } from "./api.js";
 import { actions, blank, latentCar, mount, resolve } from "./cars.js";
 import { job, say, tell } from "./notes.js";
-import { firstPicture, shrink, withoutBars } from "./pictures.js";
+import { card, firstPicture, save, shrink, toDataUrl, withoutBars } from "./pictures.js";
 import { change } from "./state.js";
 
 const EXAMPLES = { count: 6, seed: 128, temperature: 0.9 };
+
+const STORED = "carvae.photograph"; // the last result, in this tab only: it survives a reload
 
 /** Results of this visit by reference, so that back and forward find them. @type {Map<string, Result>} */
 const seen = new Map();
@@ -23,7 +25,7 @@ let shown = ""; // reference of the result that is there
 export function render({ z }) {
   if (!$("#examples").children().length) examples();
   if (!z || z === shown) return undefined;
-  const result = seen.get(z);
+  const result = seen.get(z) ?? stored(z);
   if (result) return present(result);
   return job("reconstruct", "Drawing the car of this link", async (context) => {
     const car = await resolve(z, context);
@@ -40,6 +42,7 @@ export function reconstruct(file, name = "Your car") {
       if (context.signal.reason !== "newer") $result.removeClass("is-waiting");
     });
     seen.set(result.car.ref, result);
+    store(result);
     shown = ""; // another photograph may have the same latent
     change("reconstruct", { z: result.car.ref });
     if (matchMedia("(max-width: 59rem)").matches) $result[0].scrollIntoView();
@@ -55,19 +58,52 @@ export function reconstruct(file, name = "Your car") {
  */
 export async function encode(file, name, context) {
   const body = new FormData(); // needs no question ahead across origins, as image/* would
-  body.append("image", await shrink(file), "car");
+  const sent = await shrink(file);
+  body.append("image", sent, "car");
   const answer = await requestJson("/reconstruct", { method: "POST", body, ...context });
-  return { answer, car: latentCar(answer.latent, answer.reconstruction, name) };
+  const readable = await createImageBitmap(sent).then(() => true, () => false); // the server reads more formats
+  return { answer, uploaded: readable ? await toDataUrl(sent) : answer.original, car: latentCar(answer.latent, answer.reconstruction, name) };
 }
 
 /** @param {Result} result */
-function present({ car, answer }) {
+function store(result) {
+  try {
+    sessionStorage.setItem(STORED, JSON.stringify(result));
+  } catch { /* full, or switched off: a reload then shows what the link alone holds */ }
+}
+
+/** The result that a reload interrupted. @param {string} ref @returns {Result | undefined} */
+function stored(ref) {
+  try {
+    const result = JSON.parse(sessionStorage.getItem(STORED) ?? "null");
+    return result?.car?.ref === ref && /^data:image\//.test(result.uploaded) ? result : undefined;
+  } catch {
+    return undefined; // switched off, or written by something else
+  }
+}
+
+/** The three stages of a photograph, as small pictures. @param {Result} result */
+function stages({ car, answer, uploaded }) {
+  if (!answer) return [];
+  const seenAt = `${Math.max(answer.width, answer.height)} pixels, as the network saw it`;
+  return [[uploaded, "As uploaded"], [answer.original, seenAt], [car.image, `From ${answer.latent.length} numbers`]].flatMap(
+    ([src, text]) => $("<li>").append($("<img>").attr({ src, alt: "" }), $("<span>").text(text ?? "")).get(),
+  );
+}
+
+/** @param {Result} result */
+function present({ car, answer, uploaded }) {
   const latent = car.latent ?? [];
   shown = car.ref;
   $("#result").addClass("is-full").toggleClass("is-alone", !answer);
   $("#result-buttons").empty().append(actions(car));
   $(".compare__after").attr({ src: car.image, alt: `${car.name} as the network draws it` });
   $(".compare__before").attr({ src: answer?.original ?? car.image, alt: answer ? `${car.name} as photographed` : "" });
+  $("#before-after").prop("hidden", !answer).off("click").on("click", async () => save(await card([
+    { url: uploaded ?? car.image, text: "The photograph" },
+    { url: car.image, text: `Drawn from ${latent.length} numbers` },
+  ]), "carvae-before-after"));
+  $("#stages").empty().append(stages({ car, answer, uploaded }));
   split(50);
   const facts = answer ? measured(answer) : [["Made from", `${latent.length} numbers in the link; the photograph is not part of it`]];
   $("#spec").empty().append(facts.flatMap(([term, fact]) => [$("<dt>").text(term), $("<dd>").text(fact)]));

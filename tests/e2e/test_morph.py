@@ -107,7 +107,7 @@ def test_a_slot_takes_a_photograph_by_its_button_and_a_random_car(page: Page, ca
 
 @pytest.mark.parametrize(
     ("button", "form", "frames"),
-    [("GIF", "GIF", 5), ("WebP", "WEBP", 5), ("Filmstrip", "PNG", 1), ("This frame", "PNG", 1)],
+    [("GIF", "GIF", 8), ("WebP", "WEBP", 8), ("Filmstrip", "PNG", 1), ("This frame", "PNG", 1)],
 )
 def test_the_morph_downloads(page: Page, button: str, form: str, frames: int) -> None:
     with page.expect_download() as download:

@@ -156,3 +156,25 @@ def test_a_failure_leaves_the_last_result_on_the_table(page: Page, car_png: byte
     expect(page.get_by_role("alert")).to_be_visible()
     expect(page.locator("#spec")).to_contain_text("dB PSNR")
     wait_for_result(page)
+
+
+def test_a_photograph_is_still_there_after_a_reload(open_page: t.Callable[..., Page], car_png: bytes) -> None:
+    page = open_page("#reconstruct")
+    visitor.upload(page, car_png)
+    expect(page.locator("#stages li")).to_have_text(
+        ["As uploaded", "32 pixels, as the network saw it", "From 192 numbers"]
+    )
+    before = visitor.pictures(page, "#stages img")
+    page.reload()
+    expect(page.locator("#stages li")).to_have_count(3)
+    assert visitor.pictures(page, "#stages img") == before
+    expect(page.locator("#spec")).to_contain_text("dB PSNR")
+
+
+def test_before_and_after_download_as_one_picture(open_page: t.Callable[..., Page], car_png: bytes) -> None:
+    page = open_page("#reconstruct")
+    visitor.upload(page, car_png)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Before and after").click()
+    with Image.open(download.value.path()) as image:
+        assert (image.format, image.size) == ("PNG", (1200, 630))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from PIL import Image
+from PIL import Image, ImageSequence
 from werkzeug.test import TestResponse
 
 from .. import bundles, drawings
@@ -268,3 +268,17 @@ def test_the_eight_widest_directions_are_told(start_app: t.Callable[..., Flask],
 def test_a_model_without_directions_has_none(start_app: t.Callable[..., Flask], own_bundle: Path) -> None:
     bundles.edit_manifest(own_bundle, directions=None)
     assert start_app(own_bundle).test_client().get("/directions").json["directions"] == []
+
+
+@pytest.mark.parametrize("form", ["image/gif", "image/webp"])
+def test_an_animation_goes_back_to_its_start_where_that_is_wanted(client: FlaskClient, form: str) -> None:
+    ends = {"start": {"seed": 1, "index": 0}, "end": {"seed": 1, "index": 1}}
+
+    def frames(query: str) -> list[t.Any]:
+        answer = client.post(f"/interpolate?steps=4{query}", json=ends, headers={"Accept": form})
+        return [np.asarray(frame.convert("RGB"), float) for frame in ImageSequence.Iterator(opened(answer.data))]
+
+    there, back = frames(""), frames("&back=true")
+    assert (len(there), len(back)) == (4, 6)
+    assert np.abs(back[4] - back[2]).mean() < 2
+    assert np.abs(back[5] - back[1]).mean() < 2

@@ -109,7 +109,10 @@ MOST: list[tuple[str, str, str, t.Any]] = [
     ("GET", "/random?count=64&seed=1&image=webp", JSON, None),
     *[("POST", "/decode", form, LATENTS) for form in (JSON, "image/png", "image/webp", "image/jpeg")],
     ("POST", "/decode?image=webp", JSON, LATENTS),
-    *[("POST", "/interpolate?steps=32", form, ENDS) for form in (JSON, "image/png", "image/gif", "image/webp")],
+    *[
+        ("POST", "/interpolate?steps=32&back=true", form, ENDS)
+        for form in (JSON, "image/png", "image/gif", "image/webp")
+    ],
     ("POST", "/interpolate?steps=32&image=webp", JSON, ENDS),
     *[("POST", "/reconstruct", form, None) for form in (JSON, "image/png", "image/webp", "image/jpeg")],
 ]
