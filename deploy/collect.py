@@ -10,8 +10,10 @@ import typing as t
 from . import Failure
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-#: Lambda's Python 3.12 and later run on glibc 2.34.
-PLATFORMS = ("manylinux_2_34_x86_64", "manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux2014_x86_64")
+#: Wheels' names for what Lambda has: its Python 3.12 and later run on glibc 2.34.
+GLIBC = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
+#: Lambda's architectures by the names that wheels have for them.
+MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
 #: What torch requires for its compiler, and ONNX Runtime for its tools; loaded nowhere else.
 UNUSED = frozenset({"filelock", "flatbuffers", "fsspec", "mpmath", "networkx", "protobuf", "setuptools", "sympy"})
 
@@ -21,6 +23,11 @@ Files: t.TypeAlias = dict[str, pathlib.Path]
 def requirements(engine: str) -> list[pathlib.Path]:
     """The requirement files of a function with `engine`."""
     return [ROOT / "handler" / "requirements.txt", ROOT / "handler" / f"requirements-{engine}.txt"]
+
+
+def lock(engine: str) -> pathlib.Path:
+    """The lock file of a function with `engine`: every package with its hashes, but for PyTorch."""
+    return ROOT / "deploy" / f"requirements-{engine}.lock"
 
 
 def project() -> Files:
@@ -65,7 +72,7 @@ def installed(engine: str) -> Files:
     return files
 
 
-def fetched(engine: str, python: str, folder: pathlib.Path) -> Files:
+def fetched(engine: str, python: str, architecture: str, folder: pathlib.Path) -> Files:
     """The packages as pip gets them for Python `python` on Lambda; `folder` is emptied and used for them.
 
     Raises
@@ -75,22 +82,26 @@ def fetched(engine: str, python: str, folder: pathlib.Path) -> Files:
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    _pip(engine, python, folder, "--require-hashes", "-r", str(ROOT / "deploy" / f"requirements-{engine}.lock"))
+    target = (engine, python, architecture)
+    _pip(target, folder, "--require-hashes", "-r", str(lock(engine)))
     if engine == "torchscript":
-        # The default index offers a CUDA build of several GB under the same number; only a CPU build has this label.
+        # The default index offers CUDA builds of several GB under the same number, for arm64, too; only a CPU build has
+        # this label.
         pin = next(line for line in requirements(engine)[1].read_text().splitlines() if line.startswith("torch=="))
-        _pip(engine, python, folder, f"{pin}+cpu")
+        _pip(target, folder, f"{pin}+cpu")
     paths = sorted(path for path in (folder / "site").rglob("*") if path.is_file())
     files = {path.relative_to(folder / "site").as_posix(): path for path in paths}
     # The console scripts that --target puts there, beside packages' own bin folders.
     return {path: file for path, file in files.items() if not path.startswith("bin/")}
 
 
-def _pip(engine: str, python: str, folder: pathlib.Path, *what: str) -> None:
+def _pip(target: tuple[str, str, str], folder: pathlib.Path, *what: str) -> None:
     """Install wheels for Lambda; the lock names every one that is needed, so nothing is added to them."""
+    _, python, architecture = target
+    platforms = [f"--platform={glibc}_{MACHINES[architecture]}" for glibc in GLIBC]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     command += ["--target", str(folder / "site"), "--no-deps", "--only-binary=:all:", "--python-version", python]
-    command += ["--implementation", "cp", *(f"--platform={platform}" for platform in PLATFORMS), *what]
+    command += ["--implementation", "cp", *platforms, *what]
     result = subprocess.run(command, check=False, capture_output=True, text=True)
     if result.returncode:
         errors = [line for line in result.stderr.splitlines() if line.startswith("ERROR: ")]
@@ -99,15 +110,16 @@ def _pip(engine: str, python: str, folder: pathlib.Path, *what: str) -> None:
             raise Failure(
                 f"pip was offered a package other than the one in the lock file:\n{result.stderr.strip()[-600:]}"
             )
-        raise Failure(f"pip found no wheels for Python {python} on x86-64 Linux:\n{reason}\n{_advice(engine, python)}")
+        raise Failure(f"pip found no wheels for Python {python} on {architecture} Linux:\n{reason}\n{_advice(*target)}")
 
 
-def _advice(engine: str, python: str) -> str:
+def _advice(engine: str, python: str, architecture: str) -> str:
     if engine != "torchscript":
         return "Choose another --python, or give pip an index that has them (PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS)."
     return (
-        f"TorchScript needs PyTorch's CPU build for Python {python}. Give pip the index that pytorch.org names for "
-        "CPU builds\n(PIP_EXTRA_INDEX_URL) or a folder with the wheel (PIP_FIND_LINKS), or choose --engine onnx."
+        f"TorchScript needs PyTorch's CPU build for Python {python} on {architecture}. Give pip the index that "
+        "pytorch.org\nnames for CPU builds (PIP_EXTRA_INDEX_URL) or a folder with the wheel (PIP_FIND_LINKS), or "
+        "choose --engine onnx."
     )
 
 

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import pathlib
+import platform
 import sys
 import tempfile
+import typing as t
 
 from handler.files import whole
 
@@ -13,23 +15,29 @@ from . import archive, collect, thin
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
-def build(engine: str, python: str, same_interpreter: bool, out: pathlib.Path) -> None:
-    """Build ``out/<engine>/function.zip`` and print its table."""
-    folder = out / engine
+def build(engine: str, python: str, architecture: str, same_interpreter: bool, out: pathlib.Path) -> None:
+    """Build ``out/<engine>-<architecture>/function.zip`` unless it is up to date, and print its table."""
+    if same_interpreter:
+        python, architecture = f"{sys.version_info.major}.{sys.version_info.minor}", this_architecture()
+    folder = out / f"{engine}-{architecture}"
+    inputs = _digest(engine, python, architecture, same_interpreter)
+    facts = read_facts(folder)
+    if facts and facts["inputs"] == inputs:
+        print(f"{folder / 'function.zip'}: up to date")
+        return
     folder.mkdir(parents=True, exist_ok=True)
     if same_interpreter:
-        python = f"{sys.version_info.major}.{sys.version_info.minor}"
         files = collect.installed(engine)
     else:
         if engine == "torchscript":
-            thin.find_strip()  # before minutes of downloads
-        print(f"fetching wheels for Python {python}", flush=True)
-        files = collect.fetched(engine, python, folder / "wheels")
+            thin.find_strip(architecture)  # before minutes of downloads
+        print(f"fetching wheels for Python {python} on {architecture}", flush=True)
+        files = collect.fetched(engine, python, architecture, folder / "wheels")
     files = thin.without_unused(files) | collect.project()
     tmp = 0
     if engine == "torchscript":
         print("packing PyTorch's libraries", flush=True)
-        files, tmp = thin.pack_libraries(files, ROOT / "build" / "libraries")
+        files, tmp = thin.pack_libraries(files, ROOT / "build" / "libraries", architecture)
     with tempfile.TemporaryDirectory(dir=folder) as bytecode:
         compiler = archive.interpreter(python)
         if compiler:
@@ -44,17 +52,45 @@ def build(engine: str, python: str, same_interpreter: bool, out: pathlib.Path) -
         archive.check(sizes, tmp)
         target = folder / "function.zip"
         archive.write(files, target)
-    facts = {
+    written = {
         "engine": engine,
         "python": python,
+        "architecture": architecture,
+        "inputs": inputs,
         "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
         "zip": target.stat().st_size,
         "unzipped": total,
         "tmp": tmp,
     }
     with whole(folder / "function.json") as file:
-        file.write(json.dumps(facts, indent=2).encode() + b"\n")
+        file.write(json.dumps(written, indent=2).encode() + b"\n")
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
+
+
+def read_facts(folder: pathlib.Path) -> dict[str, t.Any] | None:
+    """What ``function.json`` says of the archive beside it; None if either is missing or they don't belong together."""
+    try:
+        facts = t.cast(dict[str, t.Any], json.loads((folder / "function.json").read_text()))
+        same = facts["sha256"] == hashlib.sha256((folder / "function.zip").read_bytes()).hexdigest()
+    except (OSError, ValueError, KeyError):
+        return None
+    return facts if same and "inputs" in facts else None
+
+
+def this_architecture() -> str:
+    """What AWS calls the architecture of this machine."""
+    return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+
+
+def _digest(engine: str, python: str, architecture: str, same_interpreter: bool) -> str:
+    """Of all that the archive depends on."""
+    made_by = [ROOT / "deploy" / f"{name}.py" for name in ("archive", "collect", "function", "thin")]
+    parts = [*collect.project().values(), *collect.requirements(engine), collect.lock(engine), *made_by]
+    interpreter = sys.version if same_interpreter else ""
+    digest = hashlib.sha256(json.dumps([engine, python, architecture, interpreter]).encode())
+    for path in sorted(parts):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def show(sizes: list[tuple[str, int]], total: int, tmp: int) -> None:

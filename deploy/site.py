@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import pathlib
+import re
 import time
 import typing as t
 
@@ -36,11 +37,11 @@ def files(folder: pathlib.Path, api: str) -> dict[str, bytes]:
     Raises
     ------
     Failure
-        If `api` is no https address or a file's type is unknown.
+        If `api` is neither an https address nor a path on the page's own, or a file's type is unknown.
     """
-    local = api.startswith(("http://127.0.0.1:", "http://localhost:"))
-    if not (api.startswith("https://") or local) or any(character in api for character in "\"'\\<> \n"):
-        raise Failure(f"{api!r}: expected the API's address, https://...")
+    known = api.startswith(("https://", "http://127.0.0.1:", "http://localhost:")) or re.fullmatch("/[a-z]+", api)
+    if not known or any(character in api for character in "\"'\\<> \n"):
+        raise Failure(f"{api!r}: expected the API's address, https://..., or a path such as /api")
     found = {
         path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
     }

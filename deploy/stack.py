@@ -1,203 +1,237 @@
-"""One stage on AWS: checks, the stack by osls, the model, the page, and all of it off again."""
+"""One stage on AWS: what its stack says, which version is live, and the way to the next version and back."""
 
 import json
 import os
 import pathlib
-import re
-import shutil
-import subprocess
 import time
+import typing as t
 import urllib.error
 import urllib.request
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from . import Failure, archive, aws, site, versions
+from . import Failure, aws, site, versions
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-_QUIET = os.environ | {"npm_config_loglevel": "error"}
+#: The function's alias that the gateway calls.
+ALIAS = "live"
 
-#: Concurrency that AWS keeps for an account's functions without a reservation.
-NEVER_RESERVED = 100
-
-
-def check_tools() -> None:
-    """See that Node and npm are there."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    found = "none"
-    if node:
-        found = subprocess.run([node, "--version"], check=False, capture_output=True, text=True).stdout.strip()
-    version = tuple(map(int, re.findall(r"\d+", found)[:2]))
-    if not (node and npm) or not ((20, 19) <= version < (21,) or (22, 13) <= version < (23,) or version >= (24,)):
-        raise Failure(f"Node.js 20.19, 22.13 or 24 and later is needed, with npm; found {found}")
+#: Seconds between two looks at whether a version answers.
+PAUSE_S = 2
 
 
-def install_osls() -> None:
-    """Install what package-lock.json names, unless it is there."""
-    installed, wanted = ROOT / "node_modules" / ".package-lock.json", ROOT / "package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
-        print("installing osls", flush=True)
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-        if subprocess.run(command, check=False, cwd=ROOT).returncode:
-            raise Failure("npm ci failed; its message is above")
-        installed.touch()
+class Stack:
+    """The stack of one stage in one region."""
 
+    def __init__(self, stage: str, region: str) -> None:
+        self.stage, self.region = stage, region
+        self.name, self.function = f"carvae-{stage}", f"carvae-{stage}-api"
 
-def check_credentials(region: str) -> None:
-    """See who AWS takes us for."""
-    with aws.refusals("no usable AWS credentials (aws configure, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"):
-        identity = aws.client("sts", region).get_caller_identity()
-    print(f"account {identity['Account']}, region {region}")
+    def describe(self) -> dict[str, t.Any] | None:
+        """What CloudFormation says of it; None if there is none."""
+        with aws.refusals(f"stack {self.name}"):
+            try:
+                stacks = aws.client("cloudformation", self.region).describe_stacks(StackName=self.name)["Stacks"]
+            except ClientError as error:
+                if "does not exist" in str(error):
+                    return None
+                raise
+        return t.cast(dict[str, t.Any], stacks[0])
 
+    def outputs(self) -> dict[str, str]:
+        """Its outputs; empty if there is no stack."""
+        found = self.describe() or {}
+        return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
 
-def reservable(function: str, region: str) -> int | None:
-    """How much concurrency AWS would reserve for `function` in this account; None where it doesn't tell us."""
-    functions = aws.client("lambda", region)
-    try:
-        left = functions.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
-        try:
-            own = functions.get_function_concurrency(FunctionName=function).get("ReservedConcurrentExecutions", 0)
-        except functions.exceptions.ResourceNotFoundException:
-            own = 0
-    except (BotoCoreError, ClientError) as error:
-        print(f"the account's concurrency is not checked: {error}")
-        return None
-    return max(0, int(left + own) - NEVER_RESERVED)
+    def shelf(self) -> versions.Shelf:
+        """Its models.
 
+        Raises
+        ------
+        Failure
+            If it has no bucket for them.
+        """
+        bucket = self.outputs().get("ModelBucketName")
+        if not bucket:
+            raise Failure(f"stack {self.name} has no output ModelBucketName; run the deployment again")
+        return versions.Shelf(f"s3://{bucket}", self.region)
 
-class Deployment:
-    """One stage in one region.
+    def live(self) -> str | None:
+        """The function's version that the gateway calls; None before the first deployment."""
+        functions = aws.client("lambda", self.region)
+        with aws.refusals(f"alias {ALIAS} of {self.function}"):
+            try:
+                return str(functions.get_alias(FunctionName=self.function, Name=ALIAS)["FunctionVersion"])
+            except functions.exceptions.ResourceNotFoundException:
+                return None
 
-    Parameters
-    ----------
-    stage : str
-        Name of this installation: small letters, digits and -, at most 20, a letter first.
-    region : str
-        Of AWS.
-    engine : str
-        ``torchscript`` or ``onnx``.
-    params : list of str
-        ``name=value`` each: parameters of ``serverless.yml``, for once.
-
-    Raises
-    ------
-    Failure
-        If AWS would refuse the stage's name.
-    """
-
-    def __init__(self, stage: str, region: str, engine: str, params: list[str]) -> None:
-        if not re.fullmatch("[a-z][a-z0-9-]{0,19}", stage):
-            raise Failure(f"--stage {stage!r}: expected small letters, digits and -, at most 20, a letter first")
-        self.stage, self.region, self.engine = stage, region, engine
-        self.stack, self.function = f"carvae-{stage}", f"carvae-{stage}-api"
-        self._params = [f"--param={value}" for value in [f"engine={engine}", *params]]
-
-    def up(self, folder: pathlib.Path) -> None:
-        """Put everything there, or what has changed."""
-        versions.read(folder)  # a wrong bundle is found before AWS has been asked for anything
-        facts = ROOT / "build" / self.engine / "function.json"
-        if not facts.exists() or not facts.with_name("function.zip").exists():
-            raise Failure(f"no build/{self.engine}/function.zip; run make package ENGINE={self.engine}")
-        sizes = json.loads(facts.read_text())
-        archive.check([(self.engine, sizes["unzipped"])], sizes["tmp"])
-        self.check_concurrency()
-        self.osls("deploy")
-        outputs = self.outputs()
-        missing = [name for name in ("ModelBucketName", "SiteBucketName", "HttpApiUrl") if not outputs.get(name)]
-        if missing:
-            raise Failure(f"stack {self.stack} has no output {', '.join(missing)}; run this again")
-        shelf = versions.Shelf(f"s3://{outputs['ModelBucketName']}", self.region)
-        before = shelf.current()[-1:]
-        version = shelf.publish(folder, print)
-        if before not in ([], [version]):
-            versions.restart(self.function, version, self.region)
-        print(f"model {version}")
-        api = outputs["HttpApiUrl"]
-        sent = site.upload(site.files(ROOT / "static", api), outputs["SiteBucketName"], print, self.region)
-        if sent and "DistributionId" in outputs:
-            site.forget_copies(outputs["DistributionId"], self.region)
-        print(f"the page: {outputs['SiteUrl']}\nthe API:  {api}", flush=True)
-        if "AWS_ENDPOINT_URL" in os.environ:
-            print("not asked for its health: an emulator of AWS has no such address")
-        else:
-            wait_until_ready(api)
-
-    def check_concurrency(self) -> None:
-        """See that the account has what the stage reserves: AWS itself would say so after minutes, and roll back."""
-        room = reservable(self.function, self.region)
-        if room is None:
-            return
-        line = [*self._line("print"), "--path", "functions.api", "--format", "json"]
-        result = subprocess.run(line, check=False, cwd=ROOT, env=_QUIET, capture_output=True, text=True)
-        if result.returncode:  # osls deploy is about to say why
-            return
-        wanted = json.loads(result.stdout).get("reservedConcurrency")
-        if wanted is not None and int(wanted) > room:
-            raise Failure(
-                f"the stage reserves {wanted} concurrent copies, and the account has {room} to reserve in "
-                f"{self.region}. Put 'concurrency: none' under params, {self.stage}, in serverless.yml, or ask AWS "
-                "for a higher quota"
+    def point(self, version: str) -> None:
+        """Have the gateway call `version`, all of it."""
+        with aws.refusals(f"moving alias {ALIAS} of {self.function} to version {version}"):
+            aws.client("lambda", self.region).update_alias(
+                FunctionName=self.function,
+                Name=ALIAS,
+                FunctionVersion=version,
+                RoutingConfig={"AdditionalVersionWeights": {}},
             )
 
-    def remove(self) -> None:
-        """Take everything away, the published models, too."""
+    def model(self, version: str) -> str:
+        """The model's version that the function's `version` serves."""
+        with aws.refusals(f"version {version} of {self.function}"):
+            functions = aws.client("lambda", self.region)
+            found = functions.get_function_configuration(FunctionName=self.function, Qualifier=version)
+        return str(found["Environment"]["Variables"]["CARVAE_BUNDLE"].rpartition("/")[2])
+
+    def go_live(self, before: str | None, patience: float) -> str:
+        """Wait until the stack's newest version answers through the gateway; else go back to `before`.
+
+        Parameters
+        ----------
+        before : str, optional
+            The version that was live before the stack was updated.
+        patience : float
+            Seconds that the new version has.
+
+        Returns
+        -------
+        str
+            The model's version that is served.
+
+        Raises
+        ------
+        Failure
+            If it doesn't answer in time; what is live then is said.
+        """
         outputs = self.outputs()
-        if not outputs:
-            print(f"no stack {self.stack} in {self.region}: nothing to remove")
-            return
+        version = outputs["ApiLambdaFunctionQualifiedArn"].rpartition(":")[2]
+        model = self.model(version)
+        # The stack moved the alias already, unless it holds a version that was turned back.
+        if self.live() != version:
+            self.point(version)
+        try:
+            wait_until_ready(gateway(outputs), model, version, patience)
+        except Failure as error:
+            if before in (None, version):
+                raise Failure(f"{error}\nThere is no version before to go back to.") from None
+            assert before  # noqa: S101 - for the type checker
+            self.point(before)
+            raise Failure(
+                f"{error}\nTurned back: version {before} with model {self.model(before)} is live again, the model's "
+                "pointer and the page are as they were."
+            ) from None
+        shelf = self.shelf()
+        shelf.switch([*(name for name in shelf.current() if name != model), model])
+        self.prune({version, before})
+        print(f"version {version} with model {model} is live", flush=True)
+        return model
+
+    def prune(self, kept: set[str | None]) -> None:
+        """Delete the function's numbered versions but for `kept`: each counts towards an account's 75 GB."""
+        functions = aws.client("lambda", self.region)
+        with aws.refusals(f"versions of {self.function}"):
+            for page in functions.get_paginator("list_versions_by_function").paginate(FunctionName=self.function):
+                for found in page["Versions"]:
+                    if found["Version"] not in kept | {"$LATEST"}:
+                        functions.delete_function(FunctionName=self.function, Qualifier=found["Version"])
+
+    def send_page(self) -> None:
+        """Send the page's changed files, with the address of the API that it calls."""
+        outputs = self.outputs()
+        # Through CloudFront one name serves both.
+        api = "/api" if "DistributionId" in outputs else outputs["HttpApiUrl"]
+        site.upload(site.files(ROOT / "static", api), outputs["SiteBucketName"], print, self.region)
+        if "DistributionId" in outputs:
+            # Always: the edge keeps cars, too, which another model would draw otherwise.
+            site.forget_copies(outputs["DistributionId"], self.region)
+        print(f"the page: {outputs['SiteUrl']}\nthe API:  {outputs['HttpApiUrl']}", flush=True)
+
+    def check_removable(self) -> bool:
+        """See that the stack may be removed; False if there is nothing for osls to remove.
+
+        A stack that was never executed (REVIEW_IN_PROGRESS) has nothing in it and osls stumbles over it, so it is
+        deleted here.
+
+        Raises
+        ------
+        Failure
+            If it is protected.
+        """
+        found = self.describe()
+        if found is None:
+            print(f"no stack {self.name} in {self.region}: nothing to remove")
+            return False
+        if found["StackStatus"] == "REVIEW_IN_PROGRESS":
+            with aws.refusals(f"deleting stack {self.name}"):
+                formation = aws.client("cloudformation", self.region)
+                formation.delete_stack(StackName=self.name)
+                formation.get_waiter("stack_delete_complete").wait(StackName=self.name)
+            print(f"stack {self.name} was never executed; it is deleted")
+            return False
+        if found.get("EnableTerminationProtection"):
+            raise Failure(
+                f"stack {self.name} is protected from deletion. Take {self.stage} out of deletionProtection in "
+                "serverless.yml and deploy, or run aws cloudformation update-termination-protection "
+                f"--no-enable-termination-protection --stack-name {self.name}"
+            )
+        return True
+
+    def empty(self) -> None:
+        """Delete every version of every object in its buckets, the published models among them."""
+        outputs = self.outputs()
         for name in ("ModelBucketName", "SiteBucketName"):
             if name in outputs:
                 print(f"emptying {outputs[name]}", flush=True)
                 empty(outputs[name], self.region)
-        self.osls("remove")
-
-    def osls(self, command: str) -> None:
-        """Run osls on this stage."""
-        if subprocess.run(self._line(command), check=False, cwd=ROOT, env=_QUIET).returncode:
-            raise Failure(f"osls {command} failed; its message is above. Put right, the same command goes on from here")
-
-    def _line(self, command: str) -> list[str]:
-        return ["npx", "--no-install", "osls", command, "--stage", self.stage, "--region", self.region, *self._params]
-
-    def outputs(self) -> dict[str, str]:
-        """The stack's outputs; empty if there is no stack."""
-        with aws.refusals(f"stack {self.stack}"):
-            try:
-                stacks = aws.client("cloudformation", self.region).describe_stacks(StackName=self.stack)["Stacks"]
-            except ClientError as error:
-                if "does not exist" in str(error):
-                    return {}
-                raise
-        return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
 
 
 def empty(bucket: str, region: str) -> None:
     """Delete every version of every object."""
     s3 = aws.client("s3", region)
     with aws.refusals(f"emptying s3://{bucket}"):
-        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-            keys = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in found]
-            if keys:
-                errors = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True}).get("Errors")
-                if errors:
-                    raise Failure(f"s3://{bucket}/{errors[0]['Key']}: {errors[0].get('Message', 'not deleted')}")
+        try:
+            for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+                found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+                keys = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in found]
+                if keys:
+                    errors = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True}).get("Errors")
+                    if errors:
+                        raise Failure(f"s3://{bucket}/{errors[0]['Key']}: {errors[0].get('Message', 'not deleted')}")
+        except s3.exceptions.NoSuchBucket:
+            return  # an earlier removal got that far
 
 
-def wait_until_ready(api: str) -> None:
-    """Ask the API for its health until it has a model, at most three minutes."""
+def gateway(outputs: dict[str, str]) -> str:
+    """Address of the API; ``CARVAE_GATEWAY`` is that of a stand-in, beside an emulated AWS."""
+    return os.environ.get("CARVAE_GATEWAY") or outputs["HttpApiUrl"]
+
+
+def wait_until_ready(api: str, model: str, version: str, patience: float) -> None:
+    """Ask the API for its health until `version` of the function answers that it has `model`.
+
+    Raises
+    ------
+    Failure
+        If it doesn't within `patience` seconds; the last answer is in the text.
+    """
+    end = time.monotonic() + patience
     answer = "no answer"
-    for _ in range(36):
+    while True:
         try:
             with urllib.request.urlopen(f"{api}/health", timeout=35) as response:  # noqa: S310 - the stack's own address
-                print(response.read().decode().strip())
+                health = json.loads(response.read())
+            if (health["model"]["version"], health.get("function_version")) == (model, version):
                 return
+            answer = f"model {health['model']['version']}, function version {health.get('function_version')}"
         except urllib.error.HTTPError as error:
-            answer = f"{error.code} {error.read()[:300].decode(errors='replace').strip()}"
-        except OSError as error:
+            with error:
+                answer = f"{error.code} {error.read()[:300].decode(errors='replace').strip()}"
+        except (OSError, ValueError, KeyError, TypeError) as error:
             answer = str(error)
-        time.sleep(5)
+        if time.monotonic() > end:
+            break
+        time.sleep(PAUSE_S)
     raise Failure(
-        f"{api}/health does not say that it is ready: {answer}. The function's log says more: osls logs -f api"
+        f"{api}/health does not say that version {version} has model {model}: {answer}. "
+        "The function's log says more: npx sls logs -f api"
     )

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import platform
 import re
 import shutil
 import subprocess
@@ -50,22 +51,25 @@ def without_unused(files: Files) -> Files:
     return {path: file for path, file in files.items() if not LEFT_OUT.match(path)}
 
 
-def find_strip() -> str:
-    """A `strip` for Linux libraries.
+def find_strip(architecture: str) -> str:
+    """A `strip` for Linux libraries of an architecture.
 
     Raises
     ------
     Failure
-        If there is none; macOS' own can't.
+        If there is none. macOS' own can't, and GNU's knows one architecture only, mostly this machine's.
     """
-    for name in ("x86_64-linux-gnu-strip", "strip", "llvm-strip"):
+    prefix = {"x86_64": "x86_64", "arm64": "aarch64"}[architecture]
+    own = ["strip"] if prefix in (platform.machine(), platform.machine().replace("arm64", "aarch64")) else []
+    for name in (f"{prefix}-linux-gnu-strip", *own, "llvm-strip"):
         path = shutil.which(name)
         if path and re.search("GNU|LLVM", _version(path)):
             return path
-    raise Failure("no GNU or LLVM strip found; it comes with the package binutils (or llvm)")
+    package = f"binutils-{prefix.replace('_', '-')}-linux-gnu"
+    raise Failure(f"no strip for {architecture} found; it comes with the package llvm, or {package} on Debian")
 
 
-def pack_libraries(files: Files, cache: pathlib.Path) -> tuple[Files, int]:
+def pack_libraries(files: Files, cache: pathlib.Path, architecture: str) -> tuple[Files, int]:
     """Replace PyTorch's large libraries by packed ones, see `handler.unpack`.
 
     Parameters
@@ -74,6 +78,8 @@ def pack_libraries(files: Files, cache: pathlib.Path) -> tuple[Files, int]:
         Of the function.
     cache : Path
         Folder where packed libraries are kept by content, as they take half a minute to make.
+    architecture : str
+        ``x86_64`` or ``arm64``.
 
     Returns
     -------
@@ -93,7 +99,7 @@ def pack_libraries(files: Files, cache: pathlib.Path) -> tuple[Files, int]:
     missing = [name for name in LOAD if f"torch/lib/{name}" not in files]
     if missing:
         raise Failure(f"torch/lib has no {', '.join(missing)}: this torch is built otherwise than 2.13's CPU wheels")
-    strip = find_strip()
+    strip = find_strip(architecture)
     files = dict(files)
     index: dict[str, t.Any] = {"packed": {}, "load": LOAD}
     room = 0

@@ -54,6 +54,18 @@ class Shelf:
     def publish(self, folder: pathlib.Path, say: t.Callable[[str], None]) -> str:
         """Upload the bundle in `folder` and switch to it; returns its version.
 
+        Raises
+        ------
+        Failure
+            If the bundle is wrong, another one has its version, or AWS refuses.
+        """
+        version = self.upload(folder, say)
+        self.switch([*(name for name in self.current() if name != version), version])
+        return version
+
+    def upload(self, folder: pathlib.Path, say: t.Callable[[str], None]) -> str:
+        """Upload the bundle in `folder`, which nothing points at yet; returns its version.
+
         What an interrupted upload left is used. The manifest goes last: a version without one is not complete and
         nothing ever points at it.
 
@@ -76,7 +88,6 @@ class Shelf:
                     self._put(f"{version}/{name}", data)
                     say(f"{name}: {len(data) / 1e6:.1f} MB")
             self._put(f"{version}/{MANIFEST}", manifest)
-        self.switch([*(name for name in self.current() if name != version), version])
         return version
 
     def roll_back(self) -> str:
@@ -157,25 +168,6 @@ def read(folder: pathlib.Path) -> tuple[Bundle, dict[str, bytes]]:
         return bundle, {name: bundle.read(name) for name in bundle.manifest.files}
     except BundleError as error:
         raise Failure(f"{folder}: {error}") from error
-
-
-def restart(function: str, version: str, region: str | None = None) -> None:
-    """Have Lambda start `function` anew; what runs ends when its request is done.
-
-    A running copy reads the pointer no more, so a variable is changed: no copy can serve with another environment than
-    it was started with.
-
-    Raises
-    ------
-    Failure
-        If AWS refuses.
-    """
-    with aws.refusals(f"starting {function} anew"):
-        functions = aws.client("lambda", region)
-        configuration = functions.get_function_configuration(FunctionName=function)
-        variables = configuration.get("Environment", {}).get("Variables", {}) | {"MODEL_VERSION": version}
-        functions.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
-        functions.get_waiter("function_updated_v2").wait(FunctionName=function)
 
 
 def _sha256(data: bytes) -> str:

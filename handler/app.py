@@ -91,6 +91,9 @@ def health() -> Response:
     }
     if detail:
         body["detail"] = detail
+    # A deployment waits for it.
+    if version := os.environ.get("AWS_LAMBDA_FUNCTION_VERSION"):
+        body["function_version"] = version
     if loader.model:
         return as_json(body)
     response = as_json(body, 503)
@@ -164,7 +167,9 @@ def random() -> Response:
         else:
             response = _answer(images.encode(images.grid(pictures), form), form, model)
     response.headers["Carvae-Seed"] = str(seed)
-    response.headers["Cache-Control"] = "no-store"
+    # With a seed the same model draws the same cars. A browser asks again, as it can't know of another model; a shared
+    # cache in front, which a deployment empties, need not.
+    response.headers["Cache-Control"] = "public, max-age=0, s-maxage=86400" if "seed" in request.args else "no-store"
     return response
 
 

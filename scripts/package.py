@@ -4,7 +4,8 @@
     python scripts/package.py --engine torchscript --same-interpreter
 
 The first fetches wheels for Lambda's Python; the second takes the packages installed for this interpreter, which is
-how the tests run the function. Writes build/<engine>/function.zip and function.json (its size and Python version).
+how the tests run the function. Writes build/<engine>-<architecture>/function.zip, unless it is up to date, and
+function.json (its size, Python version and what it was made of).
 """
 
 import argparse
@@ -15,19 +16,21 @@ from deploy import Failure, function
 
 ENGINES = ("torchscript", "onnx")
 PYTHONS = ("3.12", "3.13")
+ARCHITECTURES = ("x86_64", "arm64")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--engine", choices=ENGINES, default="torchscript", help="(%(default)s)")
+    parser.add_argument("--engine", choices=ENGINES, default="onnx", help="(%(default)s)")
     parser.add_argument("--python", choices=PYTHONS, default="3.13", help="Lambda's Python (%(default)s)")
+    parser.add_argument("--architecture", choices=ARCHITECTURES, default="x86_64", help="Lambda's (%(default)s)")
     parser.add_argument("--same-interpreter", action="store_true", help="for this interpreter, from what it has")
     parser.add_argument("--out", type=pathlib.Path, default=function.ROOT / "build", metavar="FOLDER", help="(build)")
     args = parser.parse_args()
     try:
-        function.build(args.engine, args.python, args.same_interpreter, args.out.resolve())
+        function.build(args.engine, args.python, args.architecture, args.same_interpreter, args.out.resolve())
     except (Failure, OSError) as error:
         print(f"package: {error}", file=sys.stderr)
         return 1

@@ -1,9 +1,10 @@
 """Publish a model version to S3, or go back to the one before.
 
     python scripts/publish.py build/bundle s3://BUCKET
-    python scripts/publish.py --rollback s3://BUCKET --function carvae-dev-api
+    python scripts/publish.py --rollback s3://BUCKET
 
-A version is never changed once it is there. Functions that run go on with their model; --function starts that one anew.
+A version is never changed once it is there. This is for servers that read s3://BUCKET/models/current.json when they
+start; the function on AWS names its model by version, and npx sls deploy and npx sls rollback change it.
 """
 
 import argparse
@@ -20,7 +21,6 @@ def main() -> int:
     parser.add_argument("bundle", nargs="?", type=pathlib.Path, metavar="BUNDLE", help="folder of the bundle")
     parser.add_argument("address", metavar="s3://BUCKET[/PREFIX]", help="where models are (prefix: models)")
     parser.add_argument("--rollback", action="store_true", help="serve the version that was served before")
-    parser.add_argument("--function", metavar="NAME", help="Lambda function to start anew with what is served now")
     parser.add_argument("--region", help="AWS region (the environment's)")
     args = parser.parse_args()
     if (args.bundle is None) != args.rollback:
@@ -29,9 +29,6 @@ def main() -> int:
         shelf = versions.Shelf(args.address, args.region)
         version = shelf.roll_back() if args.rollback else shelf.publish(args.bundle, print)
         print(f"s3://{shelf.bucket}/{shelf.prefix}/current.json: {version}")
-        if args.function:
-            versions.restart(args.function, version, args.region)
-            print(f"{args.function} starts anew")
     except (Failure, OSError) as error:
         print(f"publish: {error}", file=sys.stderr)
         return 1

@@ -110,3 +110,10 @@ def edit_manifest(folder: Path, **changes: t.Any) -> None:
     path = folder / "manifest.json"
     values = json.loads(path.read_text()) | changes
     path.write_text(json.dumps({key: value for key, value in values.items() if value is not None}))
+
+
+def replace(folder: Path, name: str, data: bytes) -> None:
+    """Give file `name` another content, and the manifest its checksum."""
+    (folder / name).write_bytes(data)
+    files = json.loads((folder / "manifest.json").read_text())["files"]
+    edit_manifest(folder, files=files | {name: checksum(data)})

@@ -57,6 +57,18 @@ def test_health_describes_the_model(client: FlaskClient) -> None:
     }
 
 
+def test_on_lambda_health_says_which_version_of_the_function_answers(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "7")
+    assert client.get("/health").json["function_version"] == "7"
+
+
+def test_cars_of_a_seed_may_be_kept_by_a_shared_cache_and_others_by_none(client: FlaskClient) -> None:
+    assert client.get("/random?seed=1").headers["Cache-Control"] == "public, max-age=0, s-maxage=86400"
+    assert client.get("/random").headers["Cache-Control"] == "no-store"
+
+
 def test_reconstruct_answers_original_and_reconstruction_in_the_uploads_shape(
     client: FlaskClient, car_png: bytes
 ) -> None:

@@ -40,15 +40,17 @@ def test_a_request_line_is_the_fields_alone(caplog: pytest.LogCaptureFixture) ->
 def test_on_lambda_a_request_line_is_an_embedded_metric(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, status: int, errors: int
 ) -> None:
-    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "carvae")
-    logs.request_line({"route": "/random", "status": status, "ms": 1.5})
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "carvae-dev-api")
+    monkeypatch.setenv("STAGE", "dev")
+    logs.request_line({"route": None, "status": status, "ms": 1.5})
     line = json.loads(JsonLines().format(caplog.records[0]))
     (metrics,) = line["_aws"]["CloudWatchMetrics"]
     assert line["_aws"]["Timestamp"] > 1_600_000_000_000
     assert {metric["Name"] for metric in metrics["Metrics"]} == {"ms", "errors"}
     assert all(isinstance(line[metric["Name"]], (int, float)) for metric in metrics["Metrics"])
-    assert metrics["Dimensions"] == [["route"]]
-    assert (line["route"], line["errors"]) == ("/random", errors)
+    # One metric per stage, whatever the route: CloudWatch takes no null for a dimension, and bills each value.
+    assert metrics["Dimensions"] == [["stage"]]
+    assert (line["stage"], line["errors"]) == ("dev", errors)
 
 
 def test_install_reaches_the_handlers_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,18 +1,19 @@
-"""The whole deployment against moto's stand-in for AWS, by the command that a maintainer runs.
+"""The whole deployment against moto's stand-in for AWS, by the commands that a maintainer runs.
 
-What moto lacks, and so nothing here proves: it has no HTTP APIs (the gateway, its throttle and CORS are looked at in
-the template only), no functions without Docker (AWS's runtime client runs ours instead), no website hosting, no bucket
-policies, alarms or bucket properties (versions, access blocks) from a stack, no CloudFront, no roles that refuse, and
-its first answer to the removal of an updated stack is a 500.
+What moto lacks, and so nothing here proves: it has no HTTP APIs (`deploy.emulated.gateway` stands in; throttle and CORS
+are looked at in the template only), no functions without Docker (AWS's runtime client runs ours instead), no website
+hosting, no bucket policies or bucket properties (versions, access blocks) from a stack, no CloudFront, CodeDeploy, WAF
+or budgets from one, no roles that refuse, and its first answer to the removal of an updated stack is a 500.
 """
 
 import gzip
 import json
 import os
-import shutil
 import subprocess
 import sys
 import typing as t
+import urllib.error
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,15 +21,13 @@ from pathlib import Path
 import boto3
 import pytest
 
-from deploy.emulated import lambda_runtime
+from deploy.emulated import gateway, lambda_runtime
 
-from .. import bundles, osls
+from .. import bundles
 
 ROOT = Path(__file__).parent.parent.parent
-EVENTS = ROOT / "deploy" / "emulated" / "events"
 REGION = "eu-central-1"
-STAGE = "emulated"
-STACK, FUNCTION = f"carvae-{STAGE}", f"carvae-{STAGE}-api"
+STACK, FUNCTION = "carvae-dev", "carvae-dev-api"
 
 
 class Aws:
@@ -43,22 +42,25 @@ class Aws:
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": REGION,
         }
-        # The copy's packages, not the ones that are installed.
-        self.environment = kept | self.variables | {"PYTHONPATH": str(folder)}
+        self.environment = kept | self.variables
 
-    def client(self, service: str) -> t.Any:
+    def client(self, service: str, region: str = REGION) -> t.Any:
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-        return boto3.client(service, region_name=REGION, endpoint_url=self.variables["AWS_ENDPOINT_URL"], **keys)
+        return boto3.client(service, region_name=region, endpoint_url=self.variables["AWS_ENDPOINT_URL"], **keys)
 
-    def run(self, *command: str | Path) -> str:
-        """Run a command in the copy of the repository; returns what it says."""
-        line = list(map(str, command))
-        run = subprocess.run(line, check=False, capture_output=True, text=True, env=self.environment, cwd=self.folder)
+    def sls(self, *command: str | Path) -> "subprocess.CompletedProcess[str]":
+        """Run osls in the clone."""
+        line = ["npx", "--no-install", "sls", *map(str, command), "--stage", "dev"]
+        line += ["--param=engine=onnx", "--param=wheels=installed"]
+        line.append(f"--param=architecture={next(self.folder.glob('build/onnx-*')).name.removeprefix('onnx-')}")
+        streams: dict[str, t.Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
+        return subprocess.run(line, check=False, env=self.environment, cwd=self.folder, **streams)
+
+    def deploy(self, bundle: Path, *more: str) -> str:
+        """Deploy with a model; returns what is said."""
+        run = self.sls("deploy", f"--param=bundle={bundle}", *more)
         assert run.returncode == 0, run.stdout + run.stderr
         return run.stdout
-
-    def deploy(self, action: str, *more: str | Path) -> str:
-        return self.run(sys.executable, "scripts/stack.py", action, "--stage", STAGE, "--engine", "onnx", *more)
 
     def outputs(self) -> dict[str, str]:
         stack = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
@@ -67,39 +69,37 @@ class Aws:
     def object(self, bucket: str, key: str) -> t.Any:
         return self.client("s3").get_object(Bucket=bucket, Key=key)
 
+    def live(self) -> str:
+        """The version that visitors get."""
+        return str(self.client("lambda").get_alias(FunctionName=FUNCTION, Name="live")["FunctionVersion"])
+
+    def pointer(self) -> str:
+        """The model that the bucket's pointer names."""
+        stored = self.object(self.outputs()["ModelBucketName"], "models/current.json")
+        return str(json.loads(stored["Body"].read())["version"])
+
+    def ask(self, path: str) -> t.Any:
+        """Ask the API, through the gateway."""
+        with urllib.request.urlopen(self.environment["CARVAE_GATEWAY"] + path) as answer:
+            return json.loads(answer.read())
+
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what deploys, so that the tests leave nothing where `make deploy` would take it from."""
-    osls.need_node()
-    folder = tmp_path_factory.mktemp("repository")
-    for name in ("scripts", "handler", "static", "deploy"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("serverless.yml", "package.json", "package-lock.json"):
-        shutil.copy2(ROOT / name, folder / name)
-    (folder / "node_modules").symlink_to(osls.install())
-    return folder
-
-
-@pytest.fixture(scope="module")
-def aws(repository: Path) -> Iterator[Aws]:
+def aws(clone: t.Callable[[], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     command = [sys.executable, "-m", "tests.packaged.moto_aws"]
     pipes: dict[str, t.Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, text=True, cwd=ROOT, **pipes) as process:
         assert process.stdout
-        yield Aws(process.stdout.readline().strip(), repository)
+        there = Aws(process.stdout.readline().strip(), clone())
+        code, client, tmp = (tmp_path_factory.mktemp(name) for name in ("task", "client", "tmp"))
+        with zipfile.ZipFile(next(there.folder.glob("build/onnx-*/function.zip"))) as archive:
+            archive.extractall(code)
+        lambda_runtime.copy_client(client)
+        api = gateway.Gateway(there.client("lambda"), FUNCTION, "live", code, client, tmp, there.variables)
+        there.environment["CARVAE_GATEWAY"] = api.address
+        yield there
+        api.close()
         process.kill()
-
-
-@pytest.fixture(scope="module")
-def package(function_zip: t.Callable[[str], Path], repository: Path) -> Path:
-    """The archive, where the deployment takes it from."""
-    built = function_zip("onnx")
-    target = repository / "build" / "onnx"
-    target.mkdir(parents=True)
-    for name in ("function.zip", "function.json"):
-        shutil.copyfile(built.with_name(name), target / name)
-    return target / "function.zip"
 
 
 @pytest.fixture(scope="module")
@@ -109,37 +109,35 @@ def next_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def deployed(aws: Aws, package: Path, bundle: Path) -> str:
+def broken_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A version that is what its manifest says, and that no engine can load."""
+    folder = bundles.make(tmp_path_factory.mktemp("bundles") / "broken", version="broken-1")
+    bundles.replace(folder, "decoder.onnx", b"no network")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def deployed(aws: Aws, bundle: Path) -> str:
     """Everything deployed once; what the command said."""
-    return aws.deploy("up", "--bundle", bundle)
+    return aws.deploy(bundle)
 
 
-@pytest.fixture
-def serve(aws: Aws, deployed: str, tmp_path_factory: pytest.TempPathFactory, package: Path) -> t.Callable[[], t.Any]:
-    """Start the code that the stack's function has, with the environment that it has, and ask for its health."""
-    code, client = tmp_path_factory.mktemp("task"), lambda_runtime.copy_client(tmp_path_factory.mktemp("client"))
-    function = aws.client("lambda").get_function(FunctionName=FUNCTION)
-    with zipfile.ZipFile(package) as archive:
-        archive.extractall(code)
-
-    def ask() -> t.Any:
-        variables = function["Configuration"]["Environment"]["Variables"] | aws.variables
-        event = json.loads((EVENTS / "v2-random.json").read_text()) | {"rawPath": "/health", "rawQueryString": ""}
-        event["requestContext"]["http"]["path"] = "/health"
-        variables["CARVAE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-        tmp = tmp_path_factory.mktemp("tmp")
-        with lambda_runtime.start(code, client, tmp, **variables) as (api, _):
-            return json.loads(api.invoke(event)["body"])
-
-    return ask
+def test_model_and_page_are_in_their_buckets_and_the_function_draws_cars(aws: Aws, deployed: str) -> None:
+    outputs = aws.outputs()
+    assert aws.object(outputs["ModelBucketName"], "models/test-1/manifest.json")["ContentLength"] > 0
+    assert aws.object(outputs["SiteBucketName"], "index.html")["CacheControl"] == "no-cache"
+    cars = aws.ask("/random?seed=1&count=2")["cars"]
+    assert [car["index"] for car in cars] == [0, 1]
+    assert "version 1 with model test-1 is live" in deployed
+    assert aws.pointer() == "test-1"
 
 
 def test_the_stack_says_where_everything_is(aws: Aws, deployed: str) -> None:
     outputs = aws.outputs()
-    assert outputs["SiteUrl"].startswith(f"http://{outputs['SiteBucketName']}.s3-website")
-    assert outputs["HttpApiUrl"].startswith("https://")
     assert outputs["SiteUrl"] in deployed
-    assert f"{STACK}" in aws.run("npx", "--no-install", "osls", "info", "--stage", STAGE, "--param=engine=onnx")
+    assert outputs["HttpApiUrl"] in deployed
+    said = aws.sls("info", "--verbose")
+    assert outputs["ModelBucketName"] in said.stdout
 
 
 def test_the_function_is_what_the_file_says(aws: Aws, deployed: str) -> None:
@@ -148,61 +146,93 @@ def test_the_function_is_what_the_file_says(aws: Aws, deployed: str) -> None:
     assert (configuration["MemorySize"], configuration["Timeout"]) == (1769, 29)
     assert configuration["Handler"] == "handler.lambda_entry.handler"
     assert function["Concurrency"]["ReservedConcurrentExecutions"] == 10
-    variables = configuration["Environment"]["Variables"]
-    outputs = aws.outputs()
-    assert variables == {
-        "CARVAE_BUNDLE": f"s3://{outputs['ModelBucketName']}/models/current.json",
+    assert configuration["Environment"]["Variables"] == {
+        "CARVAE_BUNDLE": f"s3://{aws.outputs()['ModelBucketName']}/models/test-1",
         "CARVAE_ENGINE": "onnx",
-        "CARVAE_ORIGINS": outputs["SiteUrl"],
+        "CARVAE_ORIGINS": "",
+        "STAGE": "dev",
     }
     role = configuration["Role"].rpartition("/")[2]
     assert aws.client("iam").list_role_policies(RoleName=role)["PolicyNames"] == ["models-and-logs"]
 
 
-def test_the_stored_archive_is_the_built_one(aws: Aws, deployed: str, package: Path) -> None:
+def test_the_stored_archive_is_the_built_one(aws: Aws, deployed: str) -> None:
     bucket = aws.outputs()["ServerlessDeploymentBucketName"]
     keys = [entry["Key"] for entry in aws.client("s3").list_objects_v2(Bucket=bucket)["Contents"]]
     key = next(key for key in keys if key.endswith("/function.zip"))
-    assert aws.object(bucket, key)["Body"].read() == package.read_bytes()
+    built = next(aws.folder.glob("build/onnx-*/function.zip"))
+    assert aws.object(bucket, key)["Body"].read() == built.read_bytes()
 
 
-def test_the_page_knows_the_api(aws: Aws, deployed: str) -> None:
-    outputs = aws.outputs()
-    config = aws.object(outputs["SiteBucketName"], "config.js")
-    assert outputs["HttpApiUrl"] in gzip.decompress(config["Body"].read()).decode()
+def test_the_page_asks_the_name_that_it_came_from(aws: Aws, deployed: str) -> None:
+    config = aws.object(aws.outputs()["SiteBucketName"], "config.js")
+    assert gzip.decompress(config["Body"].read()).decode().endswith('window.CARVAE_API = "/api";\n')
     assert config["ContentType"] == "text/javascript; charset=utf-8"
-    assert aws.object(outputs["SiteBucketName"], "index.html")["CacheControl"] == "no-cache"
 
 
-def test_a_new_model_is_served_after_an_update_and_the_old_one_after_a_rollback(
-    aws: Aws, deployed: str, serve: t.Callable[[], t.Any], next_bundle: Path
+def test_a_broken_model_is_turned_back(aws: Aws, deployed: str, broken_bundle: Path) -> None:
+    before, pointer = aws.live(), aws.pointer()
+    run = aws.sls("deploy", f"--param=bundle={broken_bundle}", "--param=patience=1")
+    assert run.returncode != 0
+    said = run.stdout + run.stderr
+    assert "broken-1" in said
+    assert f"Turned back: version {before} with model {pointer} is live again" in said
+    assert (aws.live(), aws.pointer()) == (before, pointer)
+    assert aws.ask("/health")["model"]["version"] == pointer
+
+
+def test_a_new_model_is_served_after_a_deployment_and_the_old_one_after_a_rollback(
+    aws: Aws, deployed: str, next_bundle: Path
 ) -> None:
-    assert serve()["model"]["version"] == "test-1"
-    said = aws.deploy("up", "--bundle", next_bundle, "--param=warm=true")
+    said = aws.deploy(next_bundle, "--param=warm=true")
     assert ": sent" not in said  # of the page nothing had changed
-    assert started_for(aws) == "test-2"
-    assert serve()["model"]["version"] == "test-2"
-    bucket = aws.outputs()["ModelBucketName"]
-    aws.run(sys.executable, "scripts/publish.py", "--rollback", f"s3://{bucket}", "--function", FUNCTION)
-    assert serve()["model"]["version"] == "test-1"
-    assert started_for(aws) == "test-1"
+    health = aws.ask("/health")
+    assert (health["model"]["version"], health["function_version"]) == ("test-2", aws.live())
+    assert aws.pointer() == "test-2"
+    timestamp = first_deployment(aws)
+    run = aws.sls("rollback", "--timestamp", timestamp)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert aws.ask("/health")["model"]["version"] == "test-1"
+    assert aws.pointer() == "test-1"
+    # Each numbered version counts towards what an account may store: the live one and the one before stay.
+    found = aws.client("lambda").list_versions_by_function(FunctionName=FUNCTION)["Versions"]
+    assert len(found) == 3  # with $LATEST
 
 
-def started_for(aws: Aws) -> str:
-    """The version in the function's environment, without which copies that run would go on with theirs."""
-    variables = aws.client("lambda").get_function_configuration(FunctionName=FUNCTION)["Environment"]["Variables"]
-    assert variables["CARVAE_ENGINE"] == "onnx"  # nothing else was lost
-    return t.cast(str, variables["MODEL_VERSION"])
+def first_deployment(aws: Aws) -> str:
+    """When the stage was first deployed, as ``sls deploy list`` has it."""
+    bucket = aws.outputs()["ServerlessDeploymentBucketName"]
+    keys = [entry["Key"] for entry in aws.client("s3").list_objects_v2(Bucket=bucket)["Contents"]]
+    return min(key.split("/")[3].split("-")[0] for key in keys if "/carvae/dev/1" in key)
+
+
+def test_a_removal_wants_to_be_meant(aws: Aws, deployed: str) -> None:
+    run = aws.sls("remove")
+    assert run.returncode != 0
+    assert "--yes" in run.stdout + run.stderr
+    assert aws.object(aws.outputs()["ModelBucketName"], "models/test-1/manifest.json")
+
+
+def test_a_protected_stack_keeps_its_models(aws: Aws, deployed: str) -> None:
+    formation = aws.client("cloudformation")
+    formation.update_termination_protection(StackName=STACK, EnableTerminationProtection=True)
+    run = aws.sls("remove", "--yes")
+    formation.update_termination_protection(StackName=STACK, EnableTerminationProtection=False)
+    assert run.returncode != 0
+    assert "protected from deletion" in run.stdout + run.stderr
+    assert aws.object(aws.outputs()["ModelBucketName"], "models/test-1/manifest.json")
 
 
 @pytest.fixture
 def removed(aws: Aws, deployed: str) -> None:
     """Removed for one test, which comes last in this module."""
-    aws.deploy("remove")
+    run = aws.sls("remove", "--yes")
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def test_nothing_is_left_after_removal(aws: Aws, removed: None) -> None:
     assert aws.client("s3").list_buckets()["Buckets"] == []
     assert aws.client("lambda").list_functions()["Functions"] == []
     assert aws.client("iam").list_roles()["Roles"] == []
-    assert "nothing to remove" in aws.deploy("remove")
+    again = aws.sls("remove", "--yes")
+    assert (again.returncode, "nothing to remove" in again.stdout) == (0, True)

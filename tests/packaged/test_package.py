@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy import archive, collect, thin
+from deploy import archive, collect, function, thin
 
 ROOT = Path(__file__).parent.parent.parent
 SCRIPT = ROOT / "scripts" / "package.py"
@@ -70,7 +70,9 @@ def test_the_onnx_function_has_no_torch(function_zip: t.Callable[[str], Path]) -
 def test_the_same_content_makes_the_same_bytes(function_zip: t.Callable[[str], Path], tmp_path: Path) -> None:
     result = run("--engine", "onnx", "--same-interpreter", "--out", tmp_path)
     assert result.returncode == 0, result.stderr
-    assert (tmp_path / "onnx" / "function.zip").read_bytes() == function_zip("onnx").read_bytes()
+    assert (tmp_path / function_zip("onnx").parent.name / "function.zip").read_bytes() == function_zip(
+        "onnx"
+    ).read_bytes()
     assert re.search(r"onnxruntime +[0-9.]+ MB\n", result.stdout)
     assert re.search(r"unzipped +[0-9.]+ MB\n", result.stdout)
 
@@ -80,8 +82,10 @@ def test_torch_is_made_of_the_same_bytes_again(function_zip: t.Callable[[str], P
     # a minute and goes the same way.
     installed = thin.without_unused(collect.installed("torchscript"))
     files = {path: file for path, file in installed.items() if path.startswith("torch/")}
-    again, _ = thin.pack(files["torch/lib/libtorch_python.so"], thin.find_strip(), tmp_path / "libraries")
-    files, _ = thin.pack_libraries(files, SCRIPT.parent.parent / "build" / "libraries")
+    again, _ = thin.pack(
+        files["torch/lib/libtorch_python.so"], thin.find_strip(function.this_architecture()), tmp_path / "libraries"
+    )
+    files, _ = thin.pack_libraries(files, SCRIPT.parent.parent / "build" / "libraries", function.this_architecture())
     files["libraries/libtorch_python.so.zst"] = again
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     files = archive.with_bytecode(files, python, sys.executable, tmp_path / "bytecode")
