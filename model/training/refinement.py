@@ -82,7 +82,7 @@ def refine(
     if train[0].shape[-1] != network.image_size:
         raise ValueError(f"{data}: images of {train[0].shape[-1]} px; {weights} makes {network.image_size} px")
     flow.reduce_noise()
-    training = Refinement(flow.config, OptimizerConfig("adam", 2e-4), t.cast(Decoder, decoder))
+    training = Refinement(flow.config, OptimizerConfig("adam", 1e-4), t.cast(Decoder, decoder))
     training.flow.load_state_dict(flow.state_dict())
     training.look_at(train, val, progress)
     trainer = flow_training.trainer(out, epochs, decay=0.998, validate_every=VALIDATE_EVERY)
