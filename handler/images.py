@@ -49,7 +49,7 @@ GAP = 4
 MIN_ANSWER_SIDE = 32
 MAX_ANSWER_SIDE = 1024
 
-#: Milliseconds a frame of an animation is shown.
+#: Milliseconds for which a frame of an animation is shown.
 FRAME_MS = 100
 
 #: What answers are encoded with.

@@ -1,1 +1,1 @@
-"""Scores of a trained model: what is compared with what, by whose eyes, and how sure that is."""
+"""Scores of a trained model: what is compared with what, by which network, and how certain that is."""

@@ -26,7 +26,7 @@ class FlowConfig:
     Parameters
     ----------
     latent_dim
-        Latent numbers a code, D.
+        Latent numbers per code, D.
     width, depth
         Units of a layer, residual blocks of two layers.
     dropout

@@ -179,7 +179,7 @@ class Network(t.Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Pictures:
-    """What a network shows of its data. Its random numbers are its own: training draws none the less."""
+    """What a network shows of its data, by random numbers of its own: training draws the same with and without it."""
 
     network: Network
     data: ImageData

@@ -1,4 +1,4 @@
-"""The second stage: the decoder learns from a discriminator, while encoder and prior stand still.
+"""The second stage: the decoder learns from a discriminator, while encoder and prior are frozen.
 
 A VAE's decoder answers with the mean of all pictures that a code may stand for, which is soft, and has never seen codes
 that no photograph has. Here it decodes three kinds of codes: those of photographs, draws from the prior (Goodfellow et

@@ -166,7 +166,7 @@ def batches(codes: priors.Array, size: int, seed: int | None = None) -> DataLoad
 def varied_codes(encoder: nn.Module, images: prepared.Images, seed: int) -> priors.Array:
     """Codes ``(N, D)`` of the images cut a little closer, some mirrored, in slightly other light and colour.
 
-    A few thousand codes are learnt by heart soon; these are as good as new ones.
+    A few thousand codes are soon memorised; these serve as new ones.
     """
     generator = torch.Generator().manual_seed(seed)
     return encode(encoder, images, lambda pixels: _varied(pixels, generator))

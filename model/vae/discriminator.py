@@ -1,6 +1,6 @@
 """A discriminator that looks through a pretrained network, and what is done to pictures before it looks.
 
-In the features of a network that knows ImageNet a discriminator learns what photographs look like from few of them and
+In the features of a network trained on ImageNet, a discriminator learns what photographs look like from few of them and
 in few steps (Sauer et al. 2021, "Projected GANs Converge Faster").
 """
 
@@ -70,7 +70,7 @@ def discriminator_accuracy(real: t.Sequence[Tensor], decoded: t.Sequence[Tensor]
 def augmentation(count: int, side: int, generator: torch.Generator) -> t.Callable[[Tensor], Tensor]:
     """Mirror, shift, and change light and colour of ``count`` pictures, drawn once and applied as often as needed.
 
-    The discriminator sees nothing else, so it does not learn the photographs by heart; the gradient goes through, so
+    The discriminator sees nothing else, so it does not memorise the photographs; the gradient goes through, so
     the decoder does not learn to draw shifted pictures (Zhao et al. 2020, "Differentiable Augmentation").
 
     Parameters

@@ -1,4 +1,4 @@
-"""What a network that knows ImageNet sees in a picture, and how far apart two pictures are in its eyes."""
+"""Feature maps of a network trained on ImageNet, and the distance between two pictures in them."""
 
 import typing as t
 

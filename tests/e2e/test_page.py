@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.e2e import visitor
 from tests.e2e.conftest import STATIC
 
-#: A phone on a slow mobile network, as Lighthouse throttles it: bytes a second and milliseconds.
+#: A phone on a slow mobile network, as Lighthouse throttles it: bytes per second and milliseconds.
 SLOW_NETWORK = {"offline": False, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 0.75e6 / 8, "latency": 150}
 PHONE: dict[str, t.Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 

@@ -21,7 +21,7 @@ def two_clouds(count: int) -> priors.Array:
 
 
 @pytest.mark.parametrize(("wide", "texture", "named"), [(7, 0.5, "wide axes: 7"), (3, 1.5, "texture: 1.5")])
-def test_calm_names_what_is_out_of_range(wide: int, texture: float, named: str) -> None:
+def test_noise_out_of_range_is_named(wide: int, texture: float, named: str) -> None:
     with pytest.raises(ValueError, match=named):
         Flow(SMALL).reduce_noise(wide, texture)
 
