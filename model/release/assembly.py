@@ -146,7 +146,7 @@ def from_checkpoint(
     facts = {
         "name": path.resolve().parent.parent.name,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "recipe": training["hyperparameters"] | {"data": training["data"], "epoch": training["epoch"]},
+        "recipe": training["hyperparameters"] | {name: training[name] for name in ("data", "run", "epoch")},
         "git_commit": _git_commit(),
         "data_card": {key: value for key, value in card.items() if key != "left_out_files"},
         "metrics": {},

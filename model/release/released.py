@@ -57,6 +57,7 @@ def load_checkpoint(path: pathlib.Path) -> tuple[NetworkConfig, Encoder, Decoder
         decoder.load_state_dict(_below("decoder.", state))
     facts = {"epoch": checkpoint["epoch"], "step": checkpoint["global_step"], "hyperparameters": hyperparameters}
     facts["data"] = checkpoint.get("datamodule_hyper_parameters", {})
+    facts["run"] = checkpoint.get("run", {})
     return network, encoder.eval(), decoder.eval(), facts
 
 

@@ -5,6 +5,7 @@ import typing as t
 
 import lightning as L
 import torch
+import yaml
 from jsonargparse import ActionConfigFile
 from lightning.pytorch.callbacks import (
     Callback,
@@ -17,6 +18,7 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from ..data import files
 from ..data.batches import ImageData
 from ..report.report import Report
 from . import runs, smoke, trainers
@@ -31,7 +33,10 @@ class RecipeCLI(LightningCLI):
 
     def __init__(self, args: t.Sequence[str]) -> None:
         self.out = pathlib.Path()
-        super().__init__(VAE, ImageData, args=list(args), run=False, save_config_callback=None)
+        # The recipe says what is optimized and how; Lightning's own options for it would not be recorded.
+        super().__init__(
+            VAE, ImageData, args=list(args), run=False, save_config_callback=None, auto_configure_optimizers=False
+        )
 
     def init_parser(self, **kwargs: t.Any) -> LightningArgumentParser:
         parser = LightningArgumentParser(allow_abbrev=False, print_config="--print_recipe", **kwargs)
@@ -40,6 +45,8 @@ class RecipeCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: t.Any) -> None:
         self.config = parser.parse_args(args)
+        if self.config.trainer.logger not in (None, True):
+            raise ValueError(f"trainer.logger: {self.config.trainer.logger}, but runs log as CSV and to TensorBoard")
         if self.config.smoke:
             smoke.shrink(self.config, RUNS)
 
@@ -90,6 +97,13 @@ class RecipeCLI(LightningCLI):
     def fit(self) -> None:
         """Train, from the last checkpoint if the command line says so."""
         trainers.quiet()
+        text = self.parser.dump(self.config, skip_none=False)
+        values = yaml.safe_load(text)
+        self.model.run = {name: value for name, value in values.items() if name not in ("model", "data", "recipe")}
+        if self.trainer.is_global_zero:
+            self.out.mkdir(parents=True, exist_ok=True)
+            with files.whole(self.out / "recipe.yaml") as unfinished:
+                unfinished.write_text(text, encoding="utf-8")
         if self.config.start_from and not self.config.resume:
             self.model.start_from(pathlib.Path(self.config.start_from))
         resume = self.out / "checkpoints" / "last.ckpt" if self.config.resume else None

@@ -50,6 +50,10 @@ class VAE(L.LightningModule):
         self.adversary = Adversary(adversary, network.image_size) if adversary.weight else None
         # Names of the decoder's weights that `start_from` brought; those of a new layer are not among them.
         self.brought: list[str] = []
+        # What the command line says beside network, objective and data, for the checkpoint to record.
+        self.run: dict[str, t.Any] = {}
+        # Weights that are trained already need no warm-up of the KL divergence.
+        self.warmed_up = False
         self.skipped_steps = 0
         self._sums = torch.zeros(len(LOGGED))
         self._images = torch.tensor(0)
@@ -68,6 +72,7 @@ class VAE(L.LightningModule):
         network, encoder, decoder = released.load_networks(weights)
         if not self.network.extends(network):
             raise ValueError(f"{weights}: weights of another network, {network}; the recipe's is {self.network}")
+        self.warmed_up = True
         self.encoder.load_state_dict(encoder.state_dict())
         mine = self.decoder.state_dict()
         # The layer that makes the picture is another one behind layers that were added.
@@ -98,7 +103,8 @@ class VAE(L.LightningModule):
         if self.adversary is not None:
             return self.adversarial_step(batch, noise, part)
         decoded, reconstruction, kl = self.elbo(batch, noise)
-        loss = reconstruction + self.loss.beta_at(self.global_step) * kl
+        beta = self.loss.beta if self.warmed_up else self.loss.beta_at(self.global_step)
+        loss = reconstruction + beta * kl
         # Per pixel, so that one learning rate and one clipping norm suit every image size.
         objective = loss / batch[0].numel()
         with torch.no_grad():
@@ -221,6 +227,7 @@ class VAE(L.LightningModule):
         return optimizers.build(self.optimizer, parameters, steps, fused=not mixed)
 
     def on_save_checkpoint(self, checkpoint: dict[str, t.Any]) -> None:
+        checkpoint["run"], checkpoint["warmed_up"] = self.run, self.warmed_up
         if self.adversary is not None:
             checkpoint["discriminator_optimizer"] = self.adversary.optimizer.state_dict()
             checkpoint["brought"] = self.brought
@@ -238,6 +245,7 @@ class VAE(L.LightningModule):
         defaults = {field.name: getattr(NetworkConfig, field.name, None) for field in dataclasses.fields(NetworkConfig)}
         runs.check_same("model.network.", here, defaults | there)
         runs.check_length("trainer.max_epochs", self.trainer, checkpoint)
+        self.warmed_up = checkpoint.get("warmed_up", False)
         if self.adversary is not None:
             self.adversary.optimizer.load_state_dict(checkpoint["discriminator_optimizer"])
             self.brought = checkpoint["brought"]

@@ -7,6 +7,7 @@ import typing as t
 import lightning as L
 import pytest
 import torch
+import yaml
 from torch.utils.data import DataLoader
 
 from model.data import batches, drawings
@@ -117,6 +118,9 @@ def test_a_run_is_resumed_for_more_epochs_at_another_weight_of_the_divergence(
         ("--model.loss.beta=-1", "beta"),
         ("--data.batch_size=none", "batch_size"),
         ("--trainer.max_epoch=3", "max_epoch"),
+        ("--trainer.logger=false", "trainer.logger"),
+        ("--optimizer=SGD", "--optimizer"),
+        ("--lr_scheduler=StepLR", "--lr_scheduler"),
     ],
 )
 def test_a_wrong_recipe_value_names_its_key(
@@ -283,3 +287,22 @@ def test_a_cycle_of_one_length_is_not_resumed_with_another(recipe: pathlib.Path,
     train([*keys, "--trainer.max_epochs=1"])
     with pytest.raises(ValueError, match=r"trainer\.max_epochs: .* the run to resume"):
         train([*keys, "--trainer.max_epochs=2", "--resume"])
+
+
+def test_a_run_that_starts_from_weights_has_the_whole_divergence_from_its_first_step(
+    recipe: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    train([f"--recipe={recipe}", f"--out={tmp_path / 'first'}", "--trainer.max_epochs=1"])
+    start = tmp_path / "first" / "checkpoints" / "last.ckpt"
+    keys = [f"--recipe={recipe}", "--model.loss.warmup_steps=1000", "--trainer.max_epochs=1"]
+    cli = train([*keys, f"--out={tmp_path / 'tuned'}", f"--start_from={start}"])
+    values = cli.trainer.callback_metrics
+    whole = values["reconstruction_epoch"] + values["kl_epoch"]
+    assert float(values["loss_epoch"]) == pytest.approx(float(whole), rel=1e-4)
+
+    settings = torch.load(tmp_path / "tuned" / "checkpoints" / "last.ckpt", weights_only=True)["run"]
+    assert settings["start_from"] == str(start)
+    assert settings["trainer"]["max_epochs"] == 1
+    assert settings["trainer"]["gradient_clip_val"] == 1.0
+    assert yaml.safe_load((tmp_path / "tuned" / "recipe.yaml").read_text())["trainer"] == settings["trainer"]
+    assert released.load_checkpoint(tmp_path / "tuned" / "checkpoints" / "last.ckpt")[3]["run"] == settings
