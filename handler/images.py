@@ -5,10 +5,9 @@ import contextlib
 import dataclasses
 import io
 import math
-import threading
 import typing as t
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +28,7 @@ from . import costs
 from .errors import Problem
 
 Array: t.TypeAlias = NDArray[np.float32]
+Turn: t.TypeAlias = Callable[[], contextlib.AbstractContextManager[None]]
 
 #: Most pixels of an upload. A JPEG is scaled down while it is decoded; the others are decoded whole, and 24 megapixels
 #: of the dearest, a lossless WebP, take 0.5 s of a core and 380 MB.
@@ -100,8 +100,6 @@ Image.MAX_IMAGE_PIXELS = None
 # Pillow warns of each odd tag in a file; a hostile one has 65,000 of them, which are nothing for the log.
 warnings.filterwarnings("ignore", module="PIL")
 
-_one_large = threading.Lock()
-
 
 @dataclasses.dataclass(frozen=True)
 class Upload:
@@ -126,7 +124,7 @@ class Upload:
         return image[:, self.top : self.top + self.height, self.left : self.left + self.width]
 
 
-def read(data: bytes, size: int, channels: int, field: str) -> Upload:
+def read(data: bytes, size: int, channels: int, field: str, alone: Turn = contextlib.nullcontext) -> Upload:
     """Decode an upload and letterbox it.
 
     The picture is set upright by its EXIF orientation, laid on white where it is transparent, and only the first
@@ -140,6 +138,8 @@ def read(data: bytes, size: int, channels: int, field: str) -> Upload:
         Side of the model's square in pixels; 1 for greyscale or 3 for RGB.
     field : str
         What to call the upload in an error.
+    alone : callable
+        Gives a context in which a picture above `LARGE` is decoded: it waits for its turn there.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def read(data: bytes, size: int, channels: int, field: str) -> Upload:
         _check_sides(image.size, MAX_JPEG_PIXELS if kind == "JPEG" else MAX_PIXELS, field)
         if kind == "JPEG":
             costs.check_scans(data, pixels)
-        with _one_large if pixels > LARGE else contextlib.nullcontext():
+        with alone() if pixels > LARGE else contextlib.nullcontext():
             small = _small(image, size, channels)
     except Problem:
         raise

@@ -3,6 +3,7 @@
 import json
 import queue
 import threading
+import time
 import typing as t
 from pathlib import Path
 
@@ -132,3 +133,65 @@ def test_a_request_that_fails_gives_its_place_back(
         assert [client.get("/random").status_code for _ in range(3)] == [500] * 3
     assert [client.get("/random?count=x").status_code for _ in range(30)] == [400] * 30
     assert client.get("/random").status_code == 200
+
+
+def test_large_pictures_wait_for_each_other_and_hold_no_place_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "PATIENCE_S", 300)
+    gate = admission.Gate(2)
+    began = threading.Event()
+
+    def wait_for_a_turn() -> None:
+        gate.enter()
+        with gate.alone():
+            began.set()
+        gate.leave()
+
+    gate.enter()
+    with gate.alone():
+        second = threading.Thread(target=wait_for_a_turn)
+        second.start()
+        while not gate._waiting:  # aside
+            time.sleep(0.01)
+        gate.enter()  # the place that it gave up
+        gate.leave()
+        assert not began.is_set()
+    second.join(60)
+    assert began.is_set()
+    gate.leave()
+    assert (gate._inside, gate._waiting) == (0, 0)
+
+
+def test_a_large_picture_waits_with_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = admission.Gate(2)
+    gate.enter()
+    with gate.alone():
+        monkeypatch.setattr(admission, "PATIENCE_S", 0)
+        gate.enter()
+        with pytest.raises(Problem, match="more large pictures") as caught, gate.alone():
+            pass
+        assert (caught.value.status, caught.value.headers) == (503, {"Retry-After": "5"})
+        gate.leave()
+    gate.leave()
+    assert (gate._inside, gate._waiting) == (0, 0)
+
+
+def test_a_closed_gate_refuses_who_waits_and_who_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "PATIENCE_S", 300)
+    gate = admission.Gate(1)
+    gate.enter()
+    told: queue.Queue[Problem] = queue.Queue()
+
+    def ask() -> None:
+        try:
+            gate.enter()
+        except Problem as problem:
+            told.put(problem)
+
+    threading.Thread(target=ask).start()
+    while not gate._waiting:
+        time.sleep(0.01)
+    gate.close()
+    assert told.get(timeout=60).headers == {"Retry-After": "1"}
+    with pytest.raises(Problem):
+        gate.enter()
+    gate.leave()

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps, PngImagePlugin, features
 
-from handler import images
+from handler import admission, images
 from handler.errors import Problem
 
 from .. import drawings
@@ -291,7 +291,16 @@ def test_large_pictures_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatc
             inside.discard(threading.get_ident())
 
     monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", watched)
-    picture = encoded(Image.new("RGB", (64, 64)))
+    monkeypatch.setattr(admission, "PATIENCE_S", 300)
+    picture, gate = encoded(Image.new("RGB", (64, 64))), admission.Gate(4)
+
+    def read(_: int) -> images.Upload:
+        gate.enter()
+        try:
+            return images.read(picture, 32, 3, "image", gate.alone)
+        finally:
+            gate.leave()
+
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        done = list(pool.map(lambda _: images.read(picture, 32, 3, "image"), range(8)))
+        done = list(pool.map(read, range(8)))
     assert (len(done), most) == (8, 1)

@@ -275,8 +275,9 @@ def _long_header(dice: random.Random, _: int) -> Case:
         [("GET", path) for path in ("/", "/health", "/openapi.json", "/random", "/directions", "/style.css", "/none")]
         + [("POST", path) for path in (*UPLOADS, *JSON_ROUTES)]
     )
-    expected = frozenset({431}) if length > 900 and name != "Date" else frozenset()
-    described = path not in ("/", "/style.css", "/none") and method == "GET" and not expected
+    # Spaces in a row are refused by the server, all else above 1,000 characters by the app.
+    expected = frozenset({400, 431}) if length > 900 and name != "Date" else frozenset()
+    described = path not in ("/", "/style.css", "/none") and method == "GET" and not expected and fill not in " \t"
     data = server.request(method, path, {name: value})
     return Case(f"long header {name}", method, path if described else "", data, expected)
 

@@ -1,6 +1,6 @@
 """Hostile requests against the local server: every answer a described one, in time, and the server still there.
 
-    python -m tests.reliability.fuzz --cases 20000 --seed 0
+    python -m tests.reliability.fuzz --cases 40000 --seed 0
     python -m tests.reliability.fuzz --replay build/reliability/fuzz-0-123.http
 
 The time of a case is the CPU time that the server took, so that a busy machine fails none; waiting is bounded, too.
@@ -106,7 +106,7 @@ def replayed(path: pathlib.Path) -> cases.Case:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=int, default=20_000, metavar="N", help="how many (%(default)s)")
+    parser.add_argument("--cases", type=int, default=40_000, metavar="N", help="how many (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="draws the cases (%(default)s)")
     parser.add_argument("--start", type=int, default=0, metavar="N", help="first case (%(default)s)")
     parser.add_argument("--bundle", type=pathlib.Path, default="build/bundle", help="what is served (%(default)s)")

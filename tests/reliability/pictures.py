@@ -77,7 +77,6 @@ GOOD: dict[str, Maker] = {
     "tiff": lambda: encoded(car(1), "TIFF"),
     "tiff lzw": lambda: encoded(car(1), "TIFF", compression="tiff_lzw"),
     "tiff deflate": lambda: encoded(_see_through("RGBA"), "TIFF", compression="tiff_adobe_deflate"),
-    "tiff jpeg": lambda: encoded(car(1), "TIFF", compression="jpeg"),
     "tiff fax": lambda: encoded(car(1).convert("1"), "TIFF", compression="group4"),
     "tiff 16-bit": lambda: encoded(_sixteen_bit(), "TIFF"),
     "tiff cmyk": lambda: encoded(car(1).convert("CMYK"), "TIFF"),
@@ -161,8 +160,41 @@ def _noise(side: int) -> Image.Image:
     return Image.effect_noise((side // 8, side // 8), 60).resize((side, side)).convert("RGB")
 
 
+def _tiff_strips_as_bytes() -> bytes:
+    """A million strips, their places said to be bytes."""
+    return _tiff_of([(273, 1, 1_000_000, 100_000), (279, 1, 1_000_000, 100_000), (278, 3, 1, 1)], b"\xc8" * 1_000_000)
+
+
+def _arithmetic(kind: int, scans: int) -> bytes:
+    """A JPEG of 49 megapixels, said to be arithmetically coded, whose scans hold nothing."""
+    frame = struct.pack(">BHHBBBB", 8, JPEG_SIDE, JPEG_SIDE, 1, 1, 0x11, 0)
+    table = b"\xff\xdb\0\x43\0" + b"\1" * 64
+    scan = b"\xff\xda\0\x08\1\1\0\0\0\0"
+    return b"\xff\xd8" + table + b"\xff" + bytes([kind]) + b"\0\x0b" + frame + scan * scans + b"\xff\xd9"
+
+
+def _run_length_bmp(bits: int) -> bytes:
+    """A bitmap of 23 megapixels whose rows are ended again and again."""
+    head = struct.pack("<IiiHHIIiiII", 40, 4800, 4800, 1, bits, 2 if bits == 4 else 1, 0, 0, 0, 1 << bits, 0)
+    start = 14 + len(head) + 4 * (1 << bits)
+    return b"BM" + struct.pack("<IHHI", 0, 0, 0, start) + head + bytes(4 << bits) + b"\1\1\0\0" * 5_000 + b"\0\1"
+
+
+#: Codings that no camera writes, and that take far longer than those which do.
+ODD: dict[str, Maker] = {
+    "tiff with jpeg inside": lambda: encoded(Image.new("RGB", (OTHER_SIDE, OTHER_SIDE)), "TIFF", compression="jpeg"),
+    "tiff with zstd inside": lambda: encoded(car(1), "TIFF", compression="zstd"),
+    "jpeg, arithmetic": lambda: _arithmetic(0xC9, 1),
+    "jpeg, arithmetic and progressive": lambda: _arithmetic(0xCA, 20),
+    "jpeg, lossless": lambda: _arithmetic(0xC3, 1),
+    "bmp of runs": lambda: _run_length_bmp(8),
+    "bmp of runs of 4 bits": lambda: _run_length_bmp(4),
+}
+
 #: Files that would cost much if they were believed.
 BOMBS: dict[str, Maker] = {
+    **ODD,
+    "tiff of a million strips in bytes": _tiff_strips_as_bytes,
     "png as large as it may be": lambda: encoded(Image.new("RGBA", (OTHER_SIDE, OTHER_SIDE)), "PNG"),
     "png of 16 bits as large as it may be": lambda: encoded(Image.new("I;16", (OTHER_SIDE, OTHER_SIDE)), "PNG"),
     "png of 400 megapixels": lambda: encoded(Image.new("1", (20_000, 20_000)), "PNG"),
