@@ -13,6 +13,7 @@ import pathlib
 import signal
 import socket
 import sys
+import threading
 
 from handler import logs
 from handler.app import create_app
@@ -68,8 +69,18 @@ def _serve(listener: socket.socket, bundle: str) -> str | None:
     host, port = listener.getsockname()[:2]
     manifest = loader.model.manifest
     server = connections.create(page.Site(app, ROOT / "static"), listener, loader.settings.concurrency)
+    stop = threading.Event()
+
+    def end(*_: object) -> None:
+        if stop.is_set():  # asked twice: at once
+            raise KeyboardInterrupt
+        stop.set()
+        server.pull_trigger()
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, end)
     print(f"{manifest.name} {manifest.version} on http://{host}:{port} (Ctrl-C ends it)", flush=True)
-    server.run()
+    connections.run(server, app.extensions["carvae-gate"], stop)
     return None
 
 

@@ -8,16 +8,18 @@ import logging
 import re
 import resource
 import socket
+import threading
 import time
 import typing as t
 
+from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import create_server
 from waitress.task import ErrorTask
 from waitress.utilities import BadRequest, RequestEntityTooLarge
 
-from handler.admission import WAITING
+from handler.admission import WAITING, Gate
 
 #: Seconds within which a request must have come in whole, however slowly its bytes follow each other.
 RECEIVE_S = 20
@@ -44,6 +46,9 @@ _SPACES = re.compile(rb"[ \t]{100}")
 
 #: Bytes of a chunked body that are none of its content: sizes, extensions, line ends, trailers.
 MAX_FRAMING = 100_000
+
+#: Seconds that requests have to be finished after the server was told to end.
+DRAIN_S = 20
 
 #: Seconds for which a remark of the server is not repeated.
 QUIET_S = 60.0
@@ -173,7 +178,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
 
 def create(app: t.Any, listener: socket.socket, concurrency: int) -> t.Any:
-    """Make a server of `app` on a bound socket; its ``run()`` serves until an interrupt.
+    """Make a server of `app` on a bound socket, for `run`.
 
     Parameters
     ----------
@@ -214,6 +219,25 @@ def create(app: t.Any, listener: socket.socket, concurrency: int) -> t.Any:
     server.maintenance, server.channel_class = maintenance, connect
     logging.getLogger("waitress").addFilter(OncePerMinute())
     return server
+
+
+def run(server: t.Any, gate: Gate, stop: threading.Event) -> None:
+    """Serve until `stop`; then refuse those who wait with 503, finish what is computed, and end within `DRAIN_S`."""
+
+    def turn(seconds: float) -> None:
+        wasyncore.loop(timeout=seconds, use_poll=True, map=server._map, count=1)
+
+    while not stop.is_set():
+        turn(1)
+    gate.close()
+    wasyncore.dispatcher.close(server)  # the listener; what is connected stays
+    end = time.monotonic() + DRAIN_S
+    while time.monotonic() < end and any(each.requests or each.total_outbufs_len for each in _channels(server)):
+        turn(0.1)
+
+
+def _channels(server: t.Any) -> list[Channel]:
+    return list(server.active_channels.values())
 
 
 class OncePerMinute(logging.Filter):

@@ -38,9 +38,9 @@ class Sample(t.NamedTuple):
 class Cases(threading.Thread):
     """Sends hostile and ordinary requests, one after the other, until it is told to stop."""
 
-    def __init__(self, server: Server, seed: int, latent_dim: int, folder: pathlib.Path) -> None:
+    def __init__(self, server: Server, seed: int, latent_dim: int) -> None:
         super().__init__(daemon=True)
-        self._server, self._seed, self._latent_dim, self._folder = server, seed, latent_dim, folder
+        self._server, self._seed, self._latent_dim = server, seed, latent_dim
         self.stop = threading.Event()
         self.answered = 0
         self.failures: list[str] = []
@@ -65,9 +65,9 @@ def sample(server: Server, senders: list[Cases]) -> Sample:
     return Sample(server.memory()[0], server.descriptors(), server.threads(), answered)
 
 
-def run(server: Server, seconds: float, latent_dim: int, folder: pathlib.Path) -> tuple[list[Sample], list[str]]:
+def run(server: Server, seconds: float, latent_dim: int) -> tuple[list[Sample], list[str]]:
     """All of it; returns the samples and what failed. Ctrl-C ends it early, and what was found until then counts."""
-    senders = [Cases(server, seed, latent_dim, folder) for seed in (1, 2)]
+    senders = [Cases(server, seed, latent_dim) for seed in (1, 2)]
     for each in senders:
         each.start()
     samples: list[Sample] = []
@@ -113,7 +113,7 @@ def main() -> int:
     args = parser.parse_args()
     latent_dim = json.loads((args.bundle / "manifest.json").read_text())["latent_dim"]
     with Server(args.bundle, args.engine) as server:
-        samples, failures = run(server, 60 * args.minutes, latent_dim, fuzz.FOLDER)
+        samples, failures = run(server, 60 * args.minutes, latent_dim)
         if "Traceback" in server.log():
             failures.append("a traceback in the log")
     for failure in failures[:20]:

@@ -7,9 +7,9 @@ from . import soak
 from .server import Server
 
 
-def test_beside_all_kinds_of_clients_nothing_fails(bundle: Path, tmp_path: Path) -> None:
+def test_beside_all_kinds_of_clients_nothing_fails(bundle: Path) -> None:
     with Server(bundle, "onnx") as server:
-        samples, failures = soak.run(server, 3, 3 * bundles.GRID**2, tmp_path)
+        samples, failures = soak.run(server, 3, 3 * bundles.GRID**2)
     assert failures == []
     assert samples[-1].answered > 0
 

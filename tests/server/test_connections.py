@@ -1,5 +1,6 @@
 """What the local server refuses before a route sees it, and whom it hangs up on."""
 
+import concurrent.futures
 import http.client
 import json
 import logging
@@ -11,6 +12,8 @@ import typing as t
 
 import pytest
 
+from handler import admission
+from handler.errors import Problem
 from server import connections
 
 #: What no kernel buffers for a client that doesn't read.
@@ -168,6 +171,62 @@ def test_connections_are_as_many_as_there_are_descriptors_for(monkeypatch: pytes
     for hard, most in ((1024, 462), (1_000_000, connections.CONNECTIONS), (resource.RLIM_INFINITY, 1000), (64, 10)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, hard=hard: (64, hard))
         assert connections._connections() == most
+
+
+def test_told_to_end_it_refuses_who_waits_and_finishes_what_is_computed() -> None:
+    gate, stop, computing, may_end = admission.Gate(1), threading.Event(), threading.Event(), threading.Event()
+
+    def app(environ: dict[str, t.Any], start_response: t.Any) -> list[bytes]:
+        try:
+            gate.enter()
+        except Problem as problem:
+            start_response(str(problem.status), [("Content-Length", "0"), *problem.headers.items()])
+            return [b""]
+        computing.set()
+        may_end.wait(300)
+        gate.leave()
+        return hello(environ, start_response)
+
+    listener = connections.listen("127.0.0.1", 0)
+    assert isinstance(listener, socket.socket)
+    server = connections.create(app, listener, 1)
+    thread = threading.Thread(target=connections.run, args=(server, gate, stop), daemon=True)
+    thread.start()
+    address = ("127.0.0.1", int(server.effective_port))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ask, address, b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert computing.wait(60)
+        second = pool.submit(ask, address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        while not gate._waiting:
+            time.sleep(0.01)
+        stop.set()
+        server.pull_trigger()
+        refused = second.result(60)
+        assert (refused.status, refused.headers["Retry-After"]) == (503, "1")
+        assert thread.is_alive()
+        may_end.set()
+        assert len(first.result(60).read()) == LARGE
+    thread.join(60)
+    assert not thread.is_alive()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, 10)
+    server.task_dispatcher.shutdown()
+
+
+def test_told_to_end_it_waits_for_nobody_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "DRAIN_S", 0.2)
+    listener, stop = connections.listen("127.0.0.1", 0), threading.Event()
+    assert isinstance(listener, socket.socket)
+    server = connections.create(hello, listener, 1)
+    thread = threading.Thread(target=connections.run, args=(server, admission.Gate(1), stop), daemon=True)
+    thread.start()
+    with socket.create_connection(("127.0.0.1", int(server.effective_port)), 30) as silent:
+        silent.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        silent.recv(1)
+        stop.set()
+        thread.join(60)
+        assert not thread.is_alive()
+    server.task_dispatcher.shutdown()
 
 
 def test_a_remark_is_written_once_a_minute(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
