@@ -27,6 +27,10 @@ let reaches = [];
 let shown = ""; // the places that are drawn or on their way, and how much of them
 let drawing = false;
 let held = false; // a dial is being dragged
+/** Where the dials rested, of this car, and where they did before. @type {(number | null)[]} */
+let rested = [];
+/** @type {(number | null)[][]} */
+let past = [];
 
 /** @param {Readonly<TuneState>} state @returns {Promise<boolean> | void} */
 export function render({ car }) {
@@ -52,6 +56,8 @@ function load(ref) {
       if (!fetching) $dials.prop("inert", false);
     }
     shown = "";
+    [rested, past] = [get("tune").dials, []];
+    $("#tune-undo").prop("disabled", true);
     setDials(origin);
     return render(get("tune"));
   });
@@ -100,8 +106,17 @@ const sliders = () => $("#dials input").get().map((slider) => Number(/** @type {
 
 /** Let the dials rest where they are. @param {number[]} at */
 function settle(at) {
+  const next = hasMoved(at) ? at : [];
+  if (String(next) !== String(rested)) past.push(rested);
+  rest(next);
+}
+
+/** @param {(number | null)[]} dials */
+function rest(dials) {
   held = false;
-  change("tune", { dials: hasMoved(at) ? at : [] }, "replace");
+  rested = dials;
+  change("tune", { dials }, "replace");
+  $("#tune-undo").prop("disabled", past.length === 0);
 }
 
 /** The latent of the car with its dials at these places. @param {number[]} at @param {Car & {latent: number[]}} car */
@@ -163,6 +178,7 @@ export function start() {
     })
     .on("change", "input", () => { if (!fetching) settle(sliders()); });
   $("#tune-reset").on("click", () => settle(starts));
+  $("#tune-undo").on("click", () => rest(past.pop() ?? []));
   $("#tune-new").on("click", () => change("tune", { car: `${freshSeed()}.0`, dials: [] }));
   $("#dials").append(Array.from({ length: MOST }, () => {
     const $dial = stamp("dial").attr("aria-hidden", "true");

@@ -110,3 +110,17 @@ def test_a_frame_of_a_morph_can_be_mixed(open_page: t.Callable[..., Page], metho
 def test_a_damaged_link_is_told_as_such(open_page: t.Callable[..., Page]) -> None:
     page = open_page("#tune?car=zAAAA")
     expect(page.get_by_text("This link is damaged")).to_be_visible()
+
+
+def test_undo_goes_back_one_step_at_a_time(open_page: t.Callable[..., Page]) -> None:
+    page = open_page("#tune?car=7.1")
+    expect(page.locator("#dials img[src]")).to_have_count(4)
+    start = page.locator("#dials output").first.inner_text()
+    page.get_by_role("button", name="lightness to 3").click()
+    page.get_by_role("button", name="lightness to -3").click()
+    expect(page.locator("#dials output").first).to_have_text("−3.0")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#dials output").first).to_have_text("3.0")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#dials output").first).to_have_text(start)
+    expect(page.get_by_role("button", name="Undo")).to_be_disabled()
