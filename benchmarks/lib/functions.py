@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from deploy import Failure, collect
 from deploy.emulated import lambda_runtime
+from deploy.function import this_architecture
 
 from . import machine
 from .command import ROOT, alone
@@ -51,7 +52,7 @@ class Function:
 
 def packaged(engine: str) -> pathlib.Path:
     """The function's archive for this interpreter, built anew if a source is newer."""
-    built = BUILT / engine / "function.zip"
+    built = BUILT / f"{engine}-{this_architecture()}" / "function.zip"
     sources = [*ROOT.glob("handler/*.py"), *ROOT.glob("deploy/*.py"), *ROOT.glob("handler/requirements*.txt")]
     with alone():
         if not built.exists() or built.stat().st_mtime < max(path.stat().st_mtime for path in sources):

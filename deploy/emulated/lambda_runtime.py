@@ -13,7 +13,7 @@ import threading
 import time
 import typing as t
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -87,7 +87,7 @@ class RuntimeApi:
 
     def report(self) -> Report:
         """The next report."""
-        return self.reports.get(timeout=120)
+        return self.reports.get(timeout=300)
 
     def invoke(self, event: t.Any) -> t.Any:
         """Hand out one event and return the function's answer to it.
@@ -110,11 +110,12 @@ class RuntimeApi:
 
 @contextlib.contextmanager
 def start(
-    code: Path, client: Path, tmp: Path, **environment: str
+    code: Path, client: Path, tmp: Path, interpreter: Sequence[str] = (), **environment: str
 ) -> Iterator[tuple[RuntimeApi, "subprocess.Popen[str]"]]:
     """Start the function in `code`, which it can't write to, with `tmp` for /tmp; it is killed at the end.
 
-    Nothing is on its path but the code, the runtime client and the standard library.
+    Nothing is on its path but the code, the runtime client and the standard library. `interpreter` is another Python
+    than this one, such as one of another architecture with what emulates it.
     """
     api = RuntimeApi()
     variables = {
@@ -129,8 +130,8 @@ def start(
         "LANG": "en_US.UTF-8",
     }
     # The interpreter below the virtual environment, and -S: no site-packages.
-    python = getattr(sys, "_base_executable", sys.executable)
-    command = [*_read_only(code), python, "-S", "-m", "awslambdaric", "handler.lambda_entry.handler"]
+    python = interpreter or [getattr(sys, "_base_executable", sys.executable)]
+    command = [*_read_only(code), *python, "-S", "-m", "awslambdaric", "handler.lambda_entry.handler"]
     process = subprocess.Popen(
         command, cwd=code, env=variables | environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )

@@ -56,6 +56,10 @@ def test_config_js_names_the_api_without_a_slash() -> None:
     assert site.files(STATIC, f"{API}/")["config.js"].decode().endswith(f'window.CARVAE_API = "{API}";\n')
 
 
+def test_config_js_may_name_a_path_of_the_pages_own_address() -> None:
+    assert site.files(STATIC, "/api")["config.js"].decode().endswith('window.CARVAE_API = "/api";\n')
+
+
 def test_only_changed_files_are_sent_and_the_page_itself_last(s3: t.Any) -> None:
     found = site.files(STATIC, API)
     told: list[str] = []
