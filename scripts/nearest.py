@@ -10,7 +10,6 @@ import argparse
 import pathlib
 import sys
 
-import numpy as np
 import torch
 from PIL import Image
 from tqdm import tqdm
@@ -18,7 +17,7 @@ from tqdm import tqdm
 from handler import engines, latents
 from handler.bundle import Bundle, BundleError
 from model.data import sheets
-from model.evaluation import nearest, protocol
+from model.evaluation import functions, nearest, protocol
 from model.evaluation.judge import Judge, Progress
 from model.evaluation.photographs import open_photographs
 
@@ -52,10 +51,8 @@ def main() -> int:
         print(f"nearest: {error}", file=sys.stderr)
         return 1
     engine = engines.load("torchscript", bundle, torch.get_num_threads())
-    noise = np.concatenate(
-        [latents.noise(protocol.SEED, index, bundle.manifest.noise_dim) for index in range(args.count)]
-    )
-    cars = torch.from_numpy(engine.decode(engine.prior(noise)))
+    model = functions.model(engine, lambda seed, index: latents.noise(seed, index, bundle.manifest.noise_dim), {})
+    cars = model.decode(model.random(protocol.SEED, args.count))
     judge = Judge()
     known = nearest.look_at_all(training, judge, bar)
     rows: list[sheets.Pixels] = []
