@@ -16,6 +16,8 @@ _EXPOSED = "Carvae-Model-Version, Carvae-Seed, Carvae-Request-Id, Server-Timing,
 #: Bytes below which compressing is not worth its time.
 _WORTH_COMPRESSING = 1000
 
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
 _PLAIN = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
@@ -66,6 +68,8 @@ def install(app: Flask, origins: tuple[str, ...]) -> None:
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
         response.headers["Referrer-Policy"] = "no-referrer"
+        if response.status_code == 406:
+            response.vary.add("Accept")
         _allow_origin(response, origins)
         _compress(response)
         timings = ", ".join(f"{name};dur={ms:.1f}" for name, ms in g.timings.items())
@@ -73,7 +77,8 @@ def install(app: Flask, origins: tuple[str, ...]) -> None:
             response.headers["Server-Timing"] = timings.replace("cold;", 'cold;desc="cold start";')
         line = {
             "request_id": g.request_id,
-            "method": request.method,
+            # Any word may be one; another's is the visitor's text.
+            "method": request.method if request.method in _METHODS else None,
             # The rule, not the path: a path is the visitor's text.
             "route": request.url_rule.rule if request.url_rule else None,
             "status": response.status_code,

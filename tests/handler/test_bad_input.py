@@ -264,3 +264,22 @@ def test_a_wrong_method_tells_the_right_ones(client: FlaskClient, method: str, p
     answer = client.open(path, method=method)
     check(answer, 405, f"{path} takes ", "method")
     assert answer.headers["Allow"] in ("OPTIONS, POST", "GET, HEAD, OPTIONS")
+
+
+@pytest.mark.parametrize("text", ["\u0661", "0_1", "+1 ", "%201", "1_0", "1e", ".", "", "0x1", "Infinity"])
+def test_a_temperature_is_written_as_a_count_is(client: FlaskClient, text: str) -> None:
+    assert client.get(f"/random?temperature={text}").status_code == 400
+
+
+@pytest.mark.parametrize("text", ["1", "0.5", ".5", "1.", "+1", "1e-1", "2E0"])
+def test_a_temperature_is_a_decimal_number(client: FlaskClient, text: str) -> None:
+    assert client.get("/random", query_string={"temperature": text}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body", ['{"latents": [], "latents": [[0]]}', '{"start": {"seed": 1, "seed": 2, "index": 0}, "end": {}}']
+)
+def test_a_name_given_twice_is_refused(client: FlaskClient, body: str) -> None:
+    answer = client.post("/decode", data=body, content_type="application/json")
+    assert answer.status_code == 400
+    assert answer.json["parameter"] in ("latents", "seed")

@@ -171,3 +171,16 @@ def test_a_client_that_has_gone_away_costs_nothing_more(
     answer = app.test_client().post("/reconstruct", data=car_png, content_type="image/png", environ_overrides=hung_up)
     assert (answer.status_code, calls) == (499, [])
     assert [line["status"] for line in lines(caplog)] == [499]
+
+
+def test_a_visitors_method_stays_out_of_the_log(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+    client.open("/random", method="FORGED-LINE")
+    (line,) = lines(caplog)
+    assert (line["method"], line["status"]) == (None, 405)
+    assert "FORGED" not in caplog.text
+
+
+def test_a_refused_form_varies_with_accept(client: FlaskClient) -> None:
+    answer = client.get("/random", headers={"Accept": "text/html"})
+    assert answer.status_code == 406
+    assert "Accept" in answer.vary
