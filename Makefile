@@ -13,7 +13,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 STAGE ?=
-ENGINE ?= onnx
+ENGINE ?= torchscript
 ARCHITECTURE ?= x86_64
 RUNTIME ?= 3.13
 PARAMS ?=

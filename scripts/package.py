@@ -23,7 +23,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--engine", choices=ENGINES, default="onnx", help="(%(default)s)")
+    parser.add_argument("--engine", choices=ENGINES, default="torchscript", help="(%(default)s)")
     parser.add_argument("--python", choices=PYTHONS, default="3.13", help="Lambda's Python (%(default)s)")
     parser.add_argument("--architecture", choices=ARCHITECTURES, default="x86_64", help="Lambda's (%(default)s)")
     parser.add_argument("--same-interpreter", action="store_true", help="for this interpreter, from what it has")
