@@ -20,7 +20,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SEED = 7
 SOCIAL_SEED = 42
 CARS = 12
-PICKED = {"a": 1, "b": 4}  # cars that get the pencil marks, and are morphed
+PICKED = {"a": 4, "b": 7}  # cars that get the pencil marks, and are morphed
 FRAMES = 16
 FRAME_MS = 120
 END_MS = 900
@@ -77,6 +77,7 @@ def _sheet(browser: Browser, url: str) -> bytes:
         page.locator(f"#random-cars [data-do={mark}]").nth(index).click()
     page.get_by_role("button", name="Dismiss").click()
     page.mouse.move(0, 0)
+    page.evaluate("scrollTo(0, 0)")  # the clicks may have scrolled down
     # The table's lower edge, whatever its height: no part of a car is cut off.
     box = page.locator("#view-random .table").bounding_box() or {"y": 0, "height": 780}
     page.set_viewport_size({"width": 1280, "height": round(box["y"] + box["height"]) + 28})

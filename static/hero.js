@@ -4,7 +4,7 @@ import { pictured, requestJson } from "./api.js";
 import { parseReference } from "./links.js";
 import { filled } from "./pictures.js";
 
-const CARS = { start: "42.1@0.8", end: "101.6@0.8" };
+const CARS = { start: "7.4", end: "7.51" };
 const WAY = { steps: 5, method: "slerp", size: 128 }; // few frames, each faded into the next
 const FRAME_MS = 450;
 const REST_MS = 1200; // at either end

@@ -1,6 +1,6 @@
 /** Pictures in the browser: made small before the upload, saved, copied. */
 
-//: The model sees 128 pixels; four times that keeps its own, better, downscaling in charge.
+//: The model sees 256 pixels; twice that keeps its own, better, downscaling in charge.
 const UPLOAD_SIDE = 512;
 const SMALL_ENOUGH_BYTES = 200_000;
 const DOWNLOAD_SIDE = 512; // a picture of 128 pixels is a stamp in a chat

@@ -113,7 +113,7 @@ def test_the_apis_commands_give_what_they_say(command: list[str], address: str, 
     with Image.open(tmp_path / command[command.index("-o") + 1]) as image:
         assert image.format == command[-1].rsplit(".", 1)[1].upper()
         if command[-1] == "reconstruction.png":
-            assert max(image.size) == 128
+            assert max(image.size) == 256
         if command[-1] == "morph.gif":
             assert getattr(image, "n_frames", 1) == 16
 
