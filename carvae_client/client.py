@@ -14,6 +14,9 @@ import typing as t
 import requests
 from requests_toolbelt import MultipartEncoder, MultipartEncoderMonitor
 
+from . import answers
+from .errors import ClientError, Refused
+
 log = logging.getLogger("carvae.client")
 
 ATTEMPTS = 6
@@ -23,27 +26,6 @@ TIMEOUT_S = (10, 60)
 TRIED_AGAIN = {429, 503}
 
 Body = dict[str, t.Any]
-
-
-class ClientError(Exception):
-    """A request came to nothing; the text says why."""
-
-
-class Refused(ClientError):  # noqa: N818 - says what happened
-    """The server answered with an error.
-
-    Parameters
-    ----------
-    status : int
-        Of HTTP.
-    detail : str
-        What the server says is wrong.
-    """
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(f"{status}: {detail}")
-        self.status = status
-        self.detail = detail
 
 
 class Client:
@@ -116,7 +98,11 @@ class Client:
 
     def encode(self, image: pathlib.Path) -> Body:
         """Turn a photograph into its latent: ``mean`` and ``log_variance``."""
-        return t.cast(Body, json.loads(self._ask("/encode", "application/json", files={"image": image})))
+        code = t.cast(Body, json.loads(self._ask("/encode", "application/json", files={"image": image})))
+        for name in ("mean", "log_variance"):
+            if not isinstance(code.get(name), list):
+                raise Refused(200, f"the answer holds no {name!r}")
+        return code
 
     def decode(self, latents: list[list[float]], form: str = "image/png", size: int | None = None) -> bytes:
         """Turn latents into a grid of cars."""
@@ -138,6 +124,7 @@ class Client:
             last = attempt == ATTEMPTS - 1
             try:
                 answer = self._send(path, form, query, files, body)
+                content = answers.read(answer)
             except (requests.ConnectionError, requests.Timeout) as error:
                 if last:
                     raise ClientError(f"{self._url}: {_reason(error)}, {ATTEMPTS} times") from error
@@ -146,8 +133,9 @@ class Client:
                 raise ClientError(f"{self._url}: {error}") from error
             else:
                 if answer.ok:
-                    return answer.content
-                pause, why = _pause(answer, attempt), _detail(answer)
+                    answers.check(answer, content, form)
+                    return content
+                pause, why = _pause(answer, attempt), answers.detail(answer, content)
                 if last or answer.status_code not in TRIED_AGAIN or pause > LONGEST_PAUSE_S:
                     raise Refused(answer.status_code, why)
             log.warning("%s; again in %.0f s", why, pause)
@@ -158,7 +146,7 @@ class Client:
         self, path: str, form: str, query: Body | None, files: dict[str, pathlib.Path] | None, body: Body | None
     ) -> requests.Response:
         if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
+            self._local.session = _Session()
         headers = {"Accept": form}
         with contextlib.ExitStack() as stack:
             data = None
@@ -178,8 +166,16 @@ class Client:
                     json=body,
                     headers=headers,
                     timeout=TIMEOUT_S,
+                    stream=True,  # bodies are read within bounds
                 ),
             )
+
+
+class _Session(requests.Session):
+    """Follows no redirects: photographs go to nobody else, and requests would read their bodies without a bound."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
 
 
 def _back_off(attempt: int) -> float:
@@ -194,19 +190,9 @@ def _pause(answer: requests.Response, attempt: int) -> float:
         return float(asked)
     try:
         until = email.utils.parsedate_to_datetime(asked)
-    except ValueError:
+    except (ValueError, OverflowError):
         return _back_off(attempt)
     return max(0.0, (until - datetime.datetime.now(until.tzinfo)).total_seconds())
-
-
-def _detail(answer: requests.Response) -> str:
-    try:
-        problem = answer.json()
-        detail = str(problem["detail"])
-    except (ValueError, KeyError, TypeError):
-        return answer.reason or "no reason given"
-    parameter, value = problem.get("parameter"), problem.get("value")
-    return f"{detail} ({parameter}: {value})" if parameter and value is not None else detail
 
 
 def _reason(error: requests.RequestException) -> str:
