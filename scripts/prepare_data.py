@@ -14,7 +14,7 @@ import typing as t
 
 from tqdm import tqdm
 
-from model.data import preparation
+from model.data import preparation, sources
 
 
 def main() -> int:
@@ -32,8 +32,8 @@ def main() -> int:
     args = parser.parse_args()
     try:
         settings = preparation.Settings(args.size, args.fit, args.min_side, args.val, args.test)
-        sources = preparation.find_sources(args.sources)
-        card = preparation.prepare(sources, args.out, settings, lambda todo: tqdm(todo, unit="image"))
+        found = sources.find_sources(args.sources)
+        card = preparation.prepare(found, args.out, settings, lambda todo: tqdm(todo, unit="image"))
     except ValueError as error:
         return fail(str(error))
     except OSError as error:
@@ -42,6 +42,8 @@ def main() -> int:
     splits = ", ".join(f"{count} {split}" for split, count in card["splits"].items())
     left_out = ", ".join(f"{count} {reason}" for reason, count in card["left_out"].items()) or "none"
     print(f"{args.out}: {card['images']} images ({splits}); left out: {left_out}")
+    for line in preparation.listed(card["left_out_files"]):
+        print(f"left out, {line}", file=sys.stderr)
     return 0
 
 

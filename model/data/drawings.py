@@ -8,7 +8,7 @@ import struct
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from . import preparation
+from . import preparation, sources
 from .prepared import MNIST_FILES
 
 
@@ -61,13 +61,13 @@ def write_cars(folder: pathlib.Path, size: int, train: int, val: int) -> None:
     Some may be left out as near duplicates.
     """
 
-    def source(seed: int) -> preparation.Source:
+    def source(seed: int) -> sources.Source:
         def read() -> bytes:
             buffer = io.BytesIO()
             car(seed, 176, (99, 117, 132)[seed % 3]).save(buffer, "PNG")
             return buffer.getvalue()
 
-        return preparation.Source(f"{seed:04}.png", read, "val" if seed < val else "train")
+        return sources.Source(f"{seed:04}.png", read, "val" if seed < val else "train")
 
     preparation.prepare([source(seed) for seed in range(train + val)], folder, preparation.Settings(size))
 

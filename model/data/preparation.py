@@ -10,7 +10,6 @@ import math
 import os
 import pathlib
 import typing as t
-import zipfile
 
 import imagehash
 import numpy as np
@@ -19,10 +18,10 @@ from PIL import ExifTags, Image, ImageOps
 
 from . import files, sheets
 from .prepared import IMAGES, SPLITS
+from .sources import SPLIT_ORDER, TOO_LARGE, LeftOut, Source, shown
 
 CARD = "data_card.json"
 CONTACT_SHEET = "contact_sheet.png"
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 Fit = t.Literal["letterbox", "crop", "squash"]
 
 #: EXIF orientation to what sets the picture upright.
@@ -39,78 +38,13 @@ UPRIGHT = {
 #: Images whose 64-bit perceptual hashes differ in at most this many bits count as near duplicates.
 NEAR_DUPLICATE_BITS = 4
 
-#: Evaluation splits come first: of two near duplicates the one that keeps its place is never the training image.
-SPLIT_ORDER = {"test": 0, "val": 1, "train": 2}
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """One image to read: its name in the output, its bytes when asked, and the split fixed for it, if any."""
-
-    name: str
-    read: t.Callable[[], bytes]
-    split: str | None
-
-
-def find_sources(paths: t.Sequence[pathlib.Path]) -> list[Source]:
-    """List the images below folders and inside zips, in the order of their names.
-
-    A folder with a ``splits.csv`` (columns file, split) fixes the split of its images and uses no others.
-
-    Raises
-    ------
-    ValueError
-        A path is missing, is neither folder nor zip, or holds no image; or ``splits.csv`` is malformed.
-    """
-    sources: list[Source] = []
-    for path in paths:
-        found = _in_folder(path) if path.is_dir() else _in_zip(path)
-        if not found:
-            raise ValueError(f"{path}: no images ({', '.join(sorted(SUFFIXES))}) found in it")
-        prefix = f"{path.stem}/" if len(paths) > 1 else ""
-        sources += [dataclasses.replace(source, name=prefix + source.name) for source in found]
-    repeated = [name for name, count in collections.Counter(source.name for source in sources).items() if count > 1]
-    if repeated:
-        raise ValueError(f"{repeated[0]}: two sources hold an image of this name; rename one of the folders")
-    return sorted(sources, key=lambda source: source.name)
-
-
-def _in_folder(folder: pathlib.Path) -> list[Source]:
-    table = folder / SPLITS
-    if not table.exists():
-        files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
-        return [Source(file.relative_to(folder).as_posix(), file.read_bytes, None) for file in files]
-    with table.open(newline="", encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
-    for number, row in enumerate(rows, start=2):
-        if row.get("split") not in SPLIT_ORDER or not row.get("file"):
-            raise ValueError(f"{table}, line {number}: {dict(row)}; expected file and split ({', '.join(SPLIT_ORDER)})")
-        if not (folder / row["file"]).resolve().is_relative_to(folder.resolve()):
-            raise ValueError(f"{table}, line {number}: {row['file']!r} lies outside {folder}")
-    return [Source(row["file"], (folder / row["file"]).read_bytes, row["split"]) for row in rows]
-
-
-def _in_zip(path: pathlib.Path) -> list[Source]:
-    if not path.exists():
-        raise ValueError(f"{path}: no such folder or zip file")
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path}: neither a folder nor a zip file")
-
-    def reader(name: str) -> t.Callable[[], bytes]:
-        def read() -> bytes:
-            with zipfile.ZipFile(path) as archive:
-                return archive.read(name)
-
-        return read
-
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if pathlib.PurePosixPath(name).suffix.lower() in SUFFIXES]
-    return [Source(name, reader(name), None) for name in names if not name.startswith("__MACOSX/")]
+#: Pixels of one image, as many as the server decodes of a JPEG: preparing one takes up to 1 GB then.
+MOST_PIXELS = 50_000_000
 
 
 def decode(content: bytes) -> Image.Image:
     """Decode an image upright, in RGB, with transparency laid on white."""
-    return _on_white(_plain(ImageOps.exif_transpose(Image.open(io.BytesIO(content)))))
+    return _on_white(_plain(ImageOps.exif_transpose(_opened(content))))
 
 
 def letterbox(content: bytes, size: int) -> Image.Image:
@@ -124,13 +58,20 @@ def letterbox(content: bytes, size: int) -> Image.Image:
     OSError, ValueError, SyntaxError or Image.DecompressionBombError
         If it can't be decoded, or has 32 bits per channel.
     """
-    image = Image.open(io.BytesIO(content))
+    image = _opened(content)
     share = 2 * size / max(image.size)
     image.draft(None, (math.ceil(image.width * share), math.ceil(image.height * share)))
     image.load()
     inner = ImageOps.contain(_plain(image), (size, size), Image.Resampling.LANCZOS)
     turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     return _in_the_middle(inner if turn is None else inner.transpose(turn), size)
+
+
+def _opened(content: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(content))
+    if image.width * image.height > MOST_PIXELS:
+        raise LeftOut(TOO_LARGE)
+    return image
 
 
 def to_square(image: Image.Image, size: int, fit: Fit = "letterbox") -> Image.Image:
@@ -230,15 +171,21 @@ def _write(
     for source in progress(sorted(sources, key=lambda s: (SPLIT_ORDER.get(s.split or "", 0), s.name))):
         try:
             content = source.read()
-            image = decode(content)
+            # First, so that only one of the two holds all pixels at a time.
             square = letterbox(content, settings.size) if settings.fit == "letterbox" else None
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            image = decode(content)
+        except (LeftOut, Image.DecompressionBombError) as error:
+            left_out[str(error) if isinstance(error, LeftOut) else TOO_LARGE].append(source.name)
+            continue
+        except Exception:  # Pillow's readers let struct.error, IndexError, RuntimeError and others through
             left_out["unreadable"].append(source.name)
             continue
         if min(image.size) < settings.min_side:
             left_out["too small"].append(source.name)
             continue
-        digest = hashlib.sha256(repr(image.size).encode() + image.tobytes()).hexdigest()
+        hashed = hashlib.sha256(repr(image.size).encode())
+        hashed.update(image.tobytes())
+        digest = hashed.hexdigest()
         if digest in digests:
             left_out["exact duplicate"].append(source.name)
             continue
@@ -251,8 +198,7 @@ def _write(
         spool[len(kept)] = np.asarray(square or to_square(image, settings.size, settings.fit))
         kept.append((source.name, source.split or _split_of(digest, settings)))
     if not kept:
-        reasons = ", ".join(f"{len(names)} {reason}" for reason, names in sorted(left_out.items()))
-        raise ValueError(f"no image is left of {len(sources)}: {reasons}")
+        raise ValueError(f"no image is left of {len(sources)}: {'; '.join(listed(left_out))}")
 
     order = sorted(range(len(kept)), key=lambda index: kept[index][0])
     array = room_for(work / IMAGES, (len(kept), *spool.shape[1:]))
@@ -276,6 +222,15 @@ def _write(
     (work / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     _contact_sheet(array).save(work / CONTACT_SHEET)
     return card
+
+
+def listed(left_out: t.Mapping[str, t.Sequence[str]], most: int = 3) -> list[str]:
+    """For each reason why images are left out: their number, and the names of the first."""
+    lines = []
+    for reason, names in sorted(left_out.items()):
+        more = f", and {len(names) - most} more" if len(names) > most else ""
+        lines.append(f"{len(names)} {reason}: {', '.join(shown(name) for name in sorted(names)[:most])}{more}")
+    return lines
 
 
 def room_for(path: pathlib.Path, shape: tuple[int, ...]) -> "np.memmap[t.Any, np.dtype[np.uint8]]":

@@ -11,7 +11,7 @@ from numpy.lib.format import open_memmap
 from PIL import Image
 from torch import Tensor
 
-from ..data import preparation
+from ..data import preparation, sources
 from ..data.prepared import IMAGES, SPLITS
 from .judge import Progress
 
@@ -72,11 +72,11 @@ def open_photographs(
     """
     if (data / IMAGES).is_file():
         return _prepared(data, size)
-    sources = preparation.find_sources([data])
-    fixed = {source.name: source.split or "" for source in sources} if splits is None else _table(splits)
+    found = sources.find_sources([data])
+    fixed = {source.name: source.split or "" for source in found} if splits is None else _table(splits)
     if splits is None and not any(fixed.values()):
         raise ValueError(f"{data}: no {SPLITS} in it; name the one that prepare_data.py wrote with --splits FILE")
-    known = {source.name: source for source in sources}
+    known = {source.name: source for source in found}
     for name in fixed:
         if name not in known:
             raise ValueError(f"{splits} names {name}, which is not in {data}")
@@ -127,7 +127,7 @@ def _table(path: pathlib.Path) -> dict[str, str]:
     except OSError as error:
         raise ValueError(f"{path}: no table of splits ({error.strerror})") from error
     for number, row in enumerate(rows, start=2):
-        if row.get("split") not in preparation.SPLIT_ORDER or not row.get("file"):
-            expected = ", ".join(preparation.SPLIT_ORDER)
+        if row.get("split") not in sources.SPLIT_ORDER or not row.get("file"):
+            expected = ", ".join(sources.SPLIT_ORDER)
             raise ValueError(f"{path}, line {number}: {dict(row)}; expected file and split ({expected})")
     return {row["file"]: row["split"] for row in rows}

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from model.data import preparation
+from model.data.sources import find_sources
 from model.vae.networks import NetworkConfig
 from tests import drawings
 
@@ -30,7 +31,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def prepared(photographs: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The same, prepared at 32 px."""
     out = tmp_path_factory.mktemp("prepared") / "cars"
-    preparation.prepare(preparation.find_sources([photographs]), out, preparation.Settings(size=32))
+    preparation.prepare(find_sources([photographs]), out, preparation.Settings(size=32))
     return out
 
 

@@ -9,11 +9,12 @@ from PIL import Image
 
 from model.data import preparation
 from model.data.preparation import Settings
+from model.data.sources import find_sources
 from tests import drawings
 
 
 def prepare(folder: pathlib.Path, out: pathlib.Path, **settings: object) -> dict[str, object]:
-    return preparation.prepare(preparation.find_sources([folder]), out, Settings(size=32, **settings))  # type: ignore[arg-type]
+    return preparation.prepare(find_sources([folder]), out, Settings(size=32, **settings))  # type: ignore[arg-type]
 
 
 def rows(folder: pathlib.Path) -> list[dict[str, str]]:
@@ -105,7 +106,7 @@ def test_zips_and_several_sources_are_read(tmp_path: pathlib.Path) -> None:
     folder = tmp_path / "more"
     folder.mkdir()
     drawings.car(2).save(folder / "a.png")
-    names = [source.name for source in preparation.find_sources([tmp_path / "cars.zip", folder])]
+    names = [source.name for source in find_sources([tmp_path / "cars.zip", folder])]
     assert names == ["cars/deep/a.png", "more/a.png"]
 
 
@@ -117,13 +118,13 @@ def test_a_wrong_source_is_named(kind: str, tmp_path: pathlib.Path) -> None:
     if kind == "text":
         path.write_text("hello")
     with pytest.raises(ValueError, match=kind):
-        preparation.find_sources([path])
+        find_sources([path])
 
 
 def test_splits_outside_the_folder_are_refused(tmp_path: pathlib.Path) -> None:
     (tmp_path / "splits.csv").write_text("file,split\n../secret.png,train\n")
     with pytest.raises(ValueError, match=r"\.\./secret\.png"):
-        preparation.find_sources([tmp_path])
+        find_sources([tmp_path])
 
 
 def test_a_full_disk_leaves_nothing_behind(
