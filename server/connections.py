@@ -234,6 +234,14 @@ def run(server: t.Any, gate: Gate, stop: threading.Event) -> None:
     end = time.monotonic() + DRAIN_S
     while time.monotonic() < end and any(each.requests or each.total_outbufs_len for each in _channels(server)):
         turn(0.1)
+    close(server)
+
+
+def close(server: t.Any) -> None:
+    """Close the listener, every connection and what wakes the loop; in the loop's own thread."""
+    server.close()
+    for channel in _channels(server):
+        channel.handle_close()
 
 
 def _channels(server: t.Any) -> list[Channel]:

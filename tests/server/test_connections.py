@@ -38,7 +38,7 @@ def server() -> t.Iterator[t.Any]:
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         yield server
-        server.trigger.pull_trigger(server.close)
+        server.trigger.pull_trigger(lambda: connections.close(server))
         thread.join(10)
         server.task_dispatcher.shutdown()
 
@@ -161,7 +161,7 @@ def test_above_the_most_connections_the_quietest_makes_room(monkeypatch: pytest.
     assert [known(server, connection) for connection in opened] == [True, False, False, True, True]
     for connection in opened:
         connection.close()
-    server.trigger.pull_trigger(server.close)
+    server.trigger.pull_trigger(lambda: connections.close(server))
     thread.join(10)
     server.task_dispatcher.shutdown()
 
