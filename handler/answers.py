@@ -56,11 +56,12 @@ def check_size(response: Response) -> None:
         422, if it is larger than `MAX_ANSWER`.
     """
     size = len(response.data)
+    smaller = "image=webp"
     if response.mimetype != JSON:
-        size = 4 * -(-size // 3)
+        size, smaller = 4 * -(-size // 3), "Accept: image/webp"
     if size > MAX_ANSWER:
         detail = (
             f"the answer would have {size / 1e6:.1f} MB; at most {MAX_ANSWER / 1e6:.1f} MB can be sent: "
-            "ask for fewer cars or steps, a smaller size, or image=webp"
+            f"ask for fewer cars or steps, a smaller size, or {smaller}"
         )
         raise Problem(422, detail, parameter="size", value=f"{size} bytes")
