@@ -28,11 +28,16 @@ class Gate:
 
     On Lambda each copy of the function gets one request at a time, so nobody waits: reserved concurrency and the
     gateway's throttling do there what this does on one machine.
+
+    Attributes
+    ----------
+    inside, waiting : int
+        Requests that are let in, and those that wait for a place.
     """
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._inside = self._waiting = 0
+        self.inside = self.waiting = 0
         self._closed = False
         self._changed = threading.Condition()
         self._one_large = threading.Lock()
@@ -47,14 +52,14 @@ class Gate:
             503 with Retry-After, if too many wait already, none became free in time, or the gate is closed.
         """
         with self._changed:
-            if self._inside + self._waiting >= self._size + WAITING or not self._wait():
+            if self.inside + self.waiting >= self._size + WAITING or not self._wait():
                 self._refused_at = time.monotonic()
                 raise Problem(503, "more requests than can be answered; please come back", headers={"Retry-After": "1"})
 
     def leave(self) -> None:
         """Give the place back."""
         with self._changed:
-            self._inside -= 1
+            self.inside -= 1
             self._changed.notify()
 
     def close(self) -> None:
@@ -74,15 +79,15 @@ class Gate:
         """
         if not self._one_large.acquire(blocking=False):
             with self._changed:
-                self._inside -= 1
-                self._waiting += 1
+                self.inside -= 1
+                self.waiting += 1
                 self._changed.notify()
             got = self._one_large.acquire(timeout=PATIENCE_S)
             with self._changed:
-                self._waiting -= 1
+                self.waiting -= 1
                 back = got and self._wait()
                 if not back:
-                    self._inside += 1  # it leaves at once
+                    self.inside += 1  # it leaves at once
             if got and not back:
                 self._one_large.release()
             if not back:
@@ -99,12 +104,12 @@ class Gate:
 
     def _wait(self) -> bool:
         """Wait until there is a place and take it; false if none became free in time."""
-        self._waiting += 1
-        free = self._changed.wait_for(lambda: self._closed or self._inside < self._size, PATIENCE_S)
-        self._waiting -= 1
+        self.waiting += 1
+        free = self._changed.wait_for(lambda: self._closed or self.inside < self._size, PATIENCE_S)
+        self.waiting -= 1
         if not free or self._closed:
             return False
-        self._inside += 1
+        self.inside += 1
         return True
 
 

@@ -1,4 +1,4 @@
-"""How long a header may be that somebody parses: the parsers of some take quadratic time."""
+"""Bounds on headers that are parsed: some parsers take quadratic time."""
 
 import typing as t
 

@@ -1,4 +1,4 @@
-"""The log: one JSON object a line, whatever it is about; on AWS, request lines are metrics, too."""
+"""The log: one JSON object per line, whatever it is about; on AWS, request lines are metrics, too."""
 
 import json
 import logging

@@ -60,13 +60,13 @@ def check_graph(module: t.Any) -> None:
         If it does; the operator is named.
     """
     # Whatever it calls is part of the inlined graph; a call that could not be inlined is a node that is not allowed.
-    for kind in _kinds(module.inlined_graph):
+    for kind in kinds(module.inlined_graph):
         if kind not in ALLOWED:
             raise ValueError(f"the operator {kind} is not allowed in a model")
 
 
-def _kinds(block: t.Any) -> Iterator[str]:
+def kinds(block: t.Any) -> Iterator[str]:
     for node in block.nodes():
         yield node.kind()
         for inner in node.blocks():
-            yield from _kinds(inner)
+            yield from kinds(inner)

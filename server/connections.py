@@ -204,7 +204,7 @@ def create(app: t.Any, listener: socket.socket, concurrency: int) -> t.Any:
         log_socket_errors=False,  # clients' own
         asyncore_use_poll=True,  # select() ends at 1024 descriptors
     )
-    most, maintain = _connections(), server.maintenance
+    most, maintain = connection_limit(), server.maintenance
 
     def maintenance(now: float) -> None:
         maintain(now)
@@ -266,7 +266,7 @@ class OncePerMinute(logging.Filter):
         return True
 
 
-def _connections() -> int:
+def connection_limit() -> int:
     """How many connections the process has descriptors for: each may have a body or an answer in a file."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * CONNECTIONS + 100

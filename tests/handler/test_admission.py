@@ -150,7 +150,7 @@ def test_large_pictures_wait_for_each_other_and_hold_no_place_meanwhile(monkeypa
     with gate.alone():
         second = threading.Thread(target=wait_for_a_turn)
         second.start()
-        while not gate._waiting:  # aside
+        while not gate.waiting:  # aside
             time.sleep(0.01)
         gate.enter()  # the place that it gave up
         gate.leave()
@@ -158,7 +158,7 @@ def test_large_pictures_wait_for_each_other_and_hold_no_place_meanwhile(monkeypa
     second.join(60)
     assert began.is_set()
     gate.leave()
-    assert (gate._inside, gate._waiting) == (0, 0)
+    assert (gate.inside, gate.waiting) == (0, 0)
 
 
 def test_a_large_picture_waits_with_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +172,7 @@ def test_a_large_picture_waits_with_a_limit(monkeypatch: pytest.MonkeyPatch) -> 
         assert (caught.value.status, caught.value.headers) == (503, {"Retry-After": "5"})
         gate.leave()
     gate.leave()
-    assert (gate._inside, gate._waiting) == (0, 0)
+    assert (gate.inside, gate.waiting) == (0, 0)
 
 
 def test_a_closed_gate_refuses_who_waits_and_who_comes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +188,7 @@ def test_a_closed_gate_refuses_who_waits_and_who_comes(monkeypatch: pytest.Monke
             told.put(problem)
 
     threading.Thread(target=ask).start()
-    while not gate._waiting:
+    while not gate.waiting:
         time.sleep(0.01)
     gate.close()
     assert told.get(timeout=60).headers == {"Retry-After": "1"}

@@ -147,7 +147,7 @@ def test_a_client_that_takes_nothing_is_hung_up_on(server: t.Any, address: tuple
 def test_above_the_most_connections_the_quietest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     listener = connections.listen("127.0.0.1", 0)
     assert isinstance(listener, socket.socket)
-    monkeypatch.setattr(connections, "_connections", lambda: 3)
+    monkeypatch.setattr(connections, "connection_limit", lambda: 3)
     server = connections.create(hello, listener, 1)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -170,7 +170,7 @@ def test_connections_are_as_many_as_there_are_descriptors_for(monkeypatch: pytes
     monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
     for hard, most in ((1024, 462), (1_000_000, connections.CONNECTIONS), (resource.RLIM_INFINITY, 1000), (64, 10)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, hard=hard: (64, hard))
-        assert connections._connections() == most
+        assert connections.connection_limit() == most
 
 
 def test_told_to_end_it_refuses_who_waits_and_finishes_what_is_computed() -> None:
@@ -197,7 +197,7 @@ def test_told_to_end_it_refuses_who_waits_and_finishes_what_is_computed() -> Non
         first = pool.submit(ask, address, b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
         assert computing.wait(60)
         second = pool.submit(ask, address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        while not gate._waiting:
+        while not gate.waiting:
             time.sleep(0.01)
         stop.set()
         server.pull_trigger()
