@@ -14,6 +14,8 @@ from PIL import Image
 
 from .. import bundles
 
+pytestmark = pytest.mark.slow
+
 #: What Lambda lets through, by its documentation.
 LAMBDA_LIMIT = 6 * 1024 * 1024
 JSON = "application/json"

@@ -16,6 +16,8 @@ from handler import admission
 from handler.errors import Problem
 from server import connections
 
+pytestmark = pytest.mark.slow
+
 #: What no kernel buffers for a client that doesn't read.
 LARGE = 8_000_000
 

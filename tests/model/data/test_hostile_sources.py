@@ -208,6 +208,7 @@ def grey_png(width: int, height: int) -> bytes:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read from /proc")
+@pytest.mark.slow
 def test_memory_is_bounded(photographs: pathlib.Path) -> None:
     (photographs / "pixels.png").write_bytes(grey_png(9_000, 8_500))
     path = zipped(photographs)

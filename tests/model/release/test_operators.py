@@ -14,6 +14,8 @@ from model.prior.flow import Flow, FlowConfig
 from model.release import export
 from model.vae.networks import Decoder, Encoder, NetworkConfig
 
+pytestmark = pytest.mark.slow
+
 RECIPES = sorted((pathlib.Path(export.__file__).parents[1] / "recipes").glob("*.yaml"))
 
 
