@@ -30,7 +30,7 @@ class Nearest:
 
 
 def look_at_all(photographs: Photographs, judge: Judge, label: Label) -> Seen:
-    """What the judge sees in all photographs, however many; about ten minutes of one core for 7,500 of them."""
+    """What the judge sees in all photographs, however many; a quarter of an hour for 7,500 of them."""
     chunks = torch.split(torch.arange(len(photographs)), CHUNK)
     seen = [judge.look(photographs.tensor(chunk.tolist())) for chunk in label("judging photographs")(chunks)]
     return Seen(torch.cat([each.features for each in seen]), torch.cat([each.recognised for each in seen]))
