@@ -23,6 +23,7 @@ from ..vae.folding import fold_batch_norm
 from ..vae.networks import Decoder, channels_last
 from ..vae.perception import Perception
 from . import drifting, flow_training, optimizers, runs
+from .judging import PICTURES
 from .optimizers import OptimizerConfig
 
 #: Cars that are drawn per step.
@@ -33,9 +34,6 @@ COMPARED = 768
 
 #: Steps per epoch, after which there is a checkpoint; epochs between two looks at validation photographs.
 EPOCH, VALIDATE_EVERY = 250, 2
-
-#: Validation photographs that are judged at most, and random cars beside them.
-PICTURES = 355
 
 Progress = t.Callable[[t.Sequence[t.Any], str], t.Iterable[t.Any]]
 
@@ -78,7 +76,7 @@ def refine(
     network, _, decoder = released.load_networks(weights)
     if flow.noise_dim != network.latent_dim:
         raise ValueError(f"{run}: a flow of {flow.noise_dim} latents; {weights} has {network.latent_dim}")
-    train, val = (prepared.open_split(data, split) for split in t.get_args(prepared.Split)[:2])
+    train, val = prepared.open_split(data, "train"), prepared.open_split(data, "val")
     if train[0].shape[-1] != network.image_size:
         raise ValueError(f"{data}: images of {train[0].shape[-1]} px; {weights} makes {network.image_size} px")
     flow.reduce_noise()
@@ -139,7 +137,7 @@ class Refinement(L.LightningModule):
         """Cars ``(N, C, S, S)`` in [0, 1] that the flow draws from noise ``(N, K)``."""
         return t.cast(Tensor, self._decoder[0](self.flow(noise).float()).float())
 
-    def training_step(self, batch: Tensor, batch_index: int) -> Tensor | None:
+    def training_step(self, batch: Tensor, batch_index: int) -> Tensor:
         generator = step_generator(self.seed, self.global_step, 0)
         noise = torch.randn(DRAWN, self.flow.noise_dim, generator=generator).to(self.device)
         seen = drifting.features(self._perception[0], self.pictures(noise))
@@ -150,7 +148,7 @@ class Refinement(L.LightningModule):
         count = len(self.drawn[0])
         some = torch.randperm(len(self.photographs[0]), generator=generator)[: count - 1].to(self.device)
         loss = drifting.drift_loss(seen, [each[some] for each in self.photographs], self.drawn)
-        if count < min(COMPARED, 4 * DRAWN):
+        if count < 4 * DRAWN:
             loss = 0 * loss  # a few cars are no crowd yet
         self.log("loss", loss.detach(), prog_bar=True, on_step=False, on_epoch=True)
         return loss
