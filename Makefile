@@ -34,10 +34,10 @@ run: .venv/run.stamp $(BUNDLE)/manifest.json
 	@exec $(BIN)/python scripts/serve.py --bundle $(BUNDLE) --port $(PORT)
 
 test: .venv/dev.stamp check
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 unit: .venv/dev.stamp
-	$(BIN)/python -m pytest -m unit --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m unit --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev.stamp node_modules/installed-lock
 	$(BIN)/ruff check .

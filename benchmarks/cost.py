@@ -3,7 +3,7 @@
     python benchmarks/cost.py
 
 The packaged functions run under AWS's runtime client on one core. Networks of other image sizes have the released
-one's shape and random weights: time does not depend on the weights. Cost is reckoned from the warm duration of
+one's shape and random weights: time does not depend on the weights. Cost is computed from the warm duration of
 /reconstruct and from the cold start measured here, at published prices (benchmarks/lib/prices.py), with one request in
 a hundred meeting a cold start.
 """

@@ -1,4 +1,4 @@
-"""Requests a second over HTTP on two cores, at 1, 8 and 32 clients: ours beside LitServe, BentoML and plain Flask.
+"""Requests per second over HTTP on two cores, at 1, 8 and 32 clients: ours beside LitServe, BentoML and plain Flask.
 
     python benchmarks/throughput.py
 

@@ -1,4 +1,4 @@
-"""Images a second of ``scripts/train.py`` beside those of a plain loop, on the network of the MNIST recipe.
+"""Images per second of ``scripts/train.py`` beside those of a plain loop, on the network of the MNIST recipe.
 
     python benchmarks/training_speed.py
 

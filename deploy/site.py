@@ -74,7 +74,7 @@ def _is_text(name: str) -> bool:
 
 
 def upload(found: dict[str, bytes], bucket: str, say: t.Callable[[str], None], region: str | None = None) -> int:
-    """Send what `bucket` has not, ``index.html`` last; delete what the site no longer has. Returns how many were sent.
+    """Send what `bucket` lacks, ``index.html`` last; delete what the site no longer has. Returns how many were sent.
 
     Raises
     ------

@@ -130,7 +130,7 @@ def reconstruct() -> Response:
             "original": images.data_url(images.picture(original, side), inline),
             "reconstruction": images.data_url(images.picture(rebuilt, side), inline),
             "mse": mse,
-            "psnr": -10 * math.log10(max(mse, 1e-10)),  # a perfect copy would be infinite, which JSON hasn't
+            "psnr": -10 * math.log10(max(mse, 1e-10)),  # a perfect copy would be infinite, which JSON lacks
             "latent": numbers(mean[0]),
         }
         return _answer(body, form, model)

@@ -37,7 +37,7 @@ class Settings:
         Requests that are computed at once, 1 to 64; a few more wait, others are refused. By default one more than
         there are cores: they compute while it comes in or goes out.
     rate : int
-        Requests a minute from one client, at most 100,000; 0: any number.
+        Requests per minute from one client, at most 100,000; 0: any number.
     """
 
     bundle: str

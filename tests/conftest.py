@@ -38,14 +38,22 @@ MARKS = {
 }
 
 
+#: In which order their files are begun.
+LONGEST_FIRST = ("packaged", "slow", "browser", "reliability", "unit")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by the innermost folder that `MARKS` names, unless it has a mark of its own."""
+    """Mark each test by the innermost folder that `MARKS` names, unless it has a mark of its own, and sort them.
+
+    Two workers take file after file. A long file begun last would keep one of them busy while the other is done.
+    """
     for item in items:
         if "function_zip" in getattr(item, "fixturenames", ()):
             item.add_marker("packaged")
         if not any(item.get_closest_marker(mark) for mark in set(MARKS.values())):
             folders = [folder.name for folder in item.path.relative_to(ROOT / "tests").parents if folder.name]
             item.add_marker(next((MARKS[name] for name in folders if name in MARKS), "slow"))
+    items.sort(key=lambda item: next(rank for rank, mark in enumerate(LONGEST_FIRST) if item.get_closest_marker(mark)))
 
 
 # No test is about time, and a busy machine must not fail one.

@@ -12,7 +12,7 @@ from deploy import Failure, checks
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
-    """AWS's answers on an account's limits, which moto has not."""
+    """AWS's answers on an account's limits, which moto lacks."""
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     client = boto3.client("lambda", "eu-central-1", **keys)
     monkeypatch.setattr(checks.aws, "client", lambda *_: client)

@@ -1,4 +1,4 @@
-"""The image's recipe; building it wants a container engine, which tests have not."""
+"""The image's recipe; building it wants a container engine, which tests lack."""
 
 import fnmatch
 import os

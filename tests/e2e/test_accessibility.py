@@ -13,7 +13,7 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 def find(page: Page) -> list[str]:
-    """Let axe look at the page as it is; one line a finding."""
+    """Let axe look at the page as it is; one line per finding."""
     # By the debugging protocol: the page's policy lets no other script in. The sprite and transitions are still first.
     page.evaluate("Promise.all(document.getAnimations().map((animation) => animation.finished))")
     found = page.evaluate(

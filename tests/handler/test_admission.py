@@ -1,4 +1,4 @@
-"""At most so many at once, at most so many a minute."""
+"""At most so many at once, at most so many per minute."""
 
 import json
 import queue

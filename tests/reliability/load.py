@@ -79,7 +79,7 @@ def judge(tally: Tally, answer: Answer, right: str) -> None:
 
 
 def capacity(server: Server, right: dict[int, str], clients: int, seconds: float) -> float:
-    """Requests a second that so many clients get answered, each asking again when it has its answer."""
+    """Requests per second that so many clients get answered, each asking again when it has its answer."""
     tally, end = Tally(), time.monotonic() + seconds
 
     def client(number: int) -> None:
