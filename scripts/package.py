@@ -15,7 +15,7 @@ import sys
 from deploy import Failure, function
 
 ENGINES = ("torchscript", "onnx")
-PYTHONS = ("3.12", "3.13")
+PYTHONS = ("3.12", "3.13", "3.14")
 ARCHITECTURES = ("x86_64", "arm64")
 
 
