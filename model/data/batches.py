@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler
 
-from .prepared import Images, as_float, open_split, step_generator
+from .prepared import Images, as_float, binarised, open_split, step_generator
 
 
 class BalancedSampler(DistributedSampler[Tensor]):
@@ -45,8 +45,11 @@ class ImageData(L.LightningDataModule):
         Above 0, draw small folders of photographs more often: see `BalancedSampler`.
     limit
         Use only the first so many images of each split; 0 uses all.
+    binarise
+        Make each pixel black or white at random, white with the probability of its grey level: anew at each step for
+        training images, once for validation images.
     seed
-        Seeds order and flips.
+        Seeds order, flips and binarised pixels.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class ImageData(L.LightningDataModule):
         flip: bool = True,
         balance: float = 0.0,
         limit: int = 0,
+        binarise: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -67,10 +71,12 @@ class ImageData(L.LightningDataModule):
             raise ValueError(f"data.balance: {balance} is not within 0 and 1")
         self.save_hyperparameters()
         self.folder, self.batch_size, self.flip, self.balance = pathlib.Path(folder), batch_size, flip, balance
-        self.limit, self.seed = limit, seed
+        self.limit, self.binarise, self.seed = limit, binarise, seed
 
     def setup(self, stage: str) -> None:
         self.train, self.val = (open_split(self.folder, split, self.limit) for split in ("train", "val"))
+        if self.binarise:
+            self.val = binarised(self.val, self.seed)
 
     def train_dataloader(self) -> DataLoader[Tensor]:
         trainer = t.cast(L.Trainer, self.trainer)
@@ -87,14 +93,18 @@ class ImageData(L.LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Tensor, dataloader_idx: int) -> Tensor:
         trainer = t.cast(L.Trainer, self.trainer)
-        if self.flip and trainer.training:
+        if (self.flip or self.binarise) and trainer.training:
             # The batch that Lightning has counted last is the one before this.
             part = (trainer.fit_loop.batch_idx + 1) % trainer.accumulate_grad_batches
-            # Drawn for the batch of all processes, of which each takes its rows: their number changes no result.
             generator = step_generator(self.seed, trainer.global_step, 1, part)
-            whole = torch.rand(trainer.world_size * len(batch), generator=generator)
-            mirrored = whole[trainer.global_rank :: trainer.world_size] < 0.5
-            batch = torch.where(mirrored[:, None, None, None].to(batch.device), batch.flip(3), batch)
+            # Drawn for the batch of all processes, of which each takes its rows: their number changes no result.
+            whole, mine = trainer.world_size * len(batch), slice(trainer.global_rank, None, trainer.world_size)
+            if self.flip:
+                mirrored = torch.rand(whole, generator=generator)[mine] < 0.5
+                batch = torch.where(mirrored[:, None, None, None].to(batch.device), batch.flip(3), batch)
+            if self.binarise:
+                levels = torch.rand(whole, *batch.shape[1:], generator=generator)[mine].to(batch.device)
+                batch = 255 * (levels * 255 < batch).to(torch.uint8)
         return as_float(batch)
 
 

@@ -17,7 +17,7 @@ IMAGES = "images.npy"
 SPLITS = "splits.csv"
 Split = t.Literal["train", "val", "test"]
 
-#: Images and labels; MNIST has no validation split, its test split serves for both.
+#: Images and labels. MNIST has no validation split: the last sixth of its training images, 10,000, is one here.
 MNIST_FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -68,13 +68,18 @@ def open_split(folder: pathlib.Path, split: Split, limit: int = 0) -> Images:
 def _mnist(folder: pathlib.Path, split: Split, limit: int) -> Images:
     from torchvision.datasets.mnist import read_image_file, read_label_file
 
-    pictures, labels = (folder / name for name in MNIST_FILES["train" if split == "train" else "test"])
+    pictures, names = (folder / name for name in MNIST_FILES["test" if split == "test" else "train"])
     try:
         array = _unzipped(pictures, read_image_file).unsqueeze(3).numpy()
-        images = Images(array, range(len(array)), limit)
-        images.labels = _unzipped(labels, read_label_file)[: limit or None]
+        labels = _unzipped(names, read_label_file)
     except (OSError, EOFError, ValueError, AssertionError) as error:
         raise ValueError(f"{folder}: no readable MNIST files ({error})") from error
+    first = len(array) - len(array) // 6
+    parts = {"train": range(first), "val": range(first, len(array)), "test": range(len(array))}
+    if not parts[split]:
+        raise ValueError(f"{pictures}: {len(array)} images are too few for a split {split!r}")
+    images = Images(array, parts[split], limit)
+    images.labels = labels[torch.from_numpy(images.rows)]
     return images
 
 
@@ -105,6 +110,18 @@ def _prepared(folder: pathlib.Path, split: Split, limit: int) -> Images:
     images = Images(array, chosen, limit)
     images.folders = [rows[index]["file"].partition("/")[0] for index in images.rows]
     return images
+
+
+def binarised(images: Images, seed: int) -> Images:
+    """The same images with each pixel black or white, white with the probability of its grey level (Burda et al. 2016).
+
+    Drawn once: an image is the same whenever it is looked at.
+    """
+    grey = images.images[images.rows]
+    levels = torch.rand(grey.shape, generator=torch.Generator().manual_seed(seed)).numpy()
+    drawn = Images(np.where(levels * 255 < grey, 255, 0).astype(np.uint8), range(len(grey)))
+    drawn.labels, drawn.folders = images.labels, images.folders
+    return drawn
 
 
 def as_float(images: Tensor) -> Tensor:

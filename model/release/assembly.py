@@ -134,6 +134,8 @@ def from_checkpoint(
     folder = folder or pathlib.Path(training["data"].get("folder", ""))
     progress(f"encoding the training images of {folder}")
     images = prepared.open_split(folder, "train")
+    if training["data"].get("binarise"):
+        images = prepared.binarised(images, training["data"]["seed"])
     # Mirrored images too, where training mirrored them.
     mirrored = training["data"].get("flip", True)
     codes = vae_codes.encode_mirrored(encoder, images) if mirrored else vae_codes.encode(encoder, images)

@@ -33,13 +33,10 @@ class History:
         self._steps = (ends[-1]["step"] + 1) / (ends[-1]["epoch"] + 1) if ends else 1.0
 
     def series(self, *names: str) -> tuple[Array, Array]:
-        """Epochs done (fractions within an epoch) and values of the first of the columns that was logged."""
-        for name in names:
-            found = [((row["step"] + 1) / self._steps, row[name]) for row in self.rows if name in row]
-            if found:
-                epochs, values = zip(*found, strict=True)
-                return np.array(epochs), np.array(values)
-        return np.array([]), np.array([])
+        """Epochs done (fractions within an epoch) and values of the column that has the most, the first of equals."""
+        found = [[((row["step"] + 1) / self._steps, row[name]) for row in self.rows if name in row] for name in names]
+        points = max(found, key=len, default=[])
+        return np.array([epochs for epochs, _ in points]), np.array([value for _, value in points])
 
     def columns(self, prefix: str = "") -> list[str]:
         """Names of the logged columns that start with ``prefix``, sorted."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..data import files, sheets
 from ..data.batches import ImageData
-from ..data.prepared import Images, as_float
+from ..data.prepared import Images, as_float, binarised
 from ..evaluation import reconstruction
 from ..prior import priors
 from ..vae import losses
@@ -96,7 +96,9 @@ class Report(Callback):
         self._frame(pictures, trainer.current_epoch)
         self._pictures(pictures, trainer.current_epoch)
         if pictures.network.prior is None:
-            codes = pictures.encode(pictures.data.train, PRIOR_CODES)
+            data = pictures.data
+            images = binarised(data.train, data.seed) if data.binarise else data.train
+            codes = pictures.encode(images, PRIOR_CODES)
             title = f"Random images from a Gaussian mixture fitted to the codes of {len(codes):,} training images"
             tiles = _rows(pictures.random(priors.fit_gaussian_mixture(codes)), 8)
             _save(figures.mosaic(title, tiles), self.folder / "random_fitted.png")

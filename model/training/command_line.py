@@ -28,18 +28,26 @@ from .module import VAE
 RUNS = pathlib.Path("runs")
 
 
+class RecipeParser(LightningArgumentParser):
+    """Says what is wrong in the lines that name it; its usage has eighty lines more, which ``--help`` shows."""
+
+    def error(self, message: str, ex: Exception | None = None) -> t.NoReturn:
+        self.exit(2, f"train: {message.strip()}\n--help lists all keys, --print_recipe their values\n")
+
+
 class RecipeCLI(LightningCLI):
     """``--recipe FILE`` plus any key of it on the command line; unknown or wrong values name their key and stop."""
 
     def __init__(self, args: t.Sequence[str]) -> None:
         self.out = pathlib.Path()
+        trainers.quiet()  # before the trainer is made, which advertises
         # The recipe says what is optimized and how; Lightning's own options for it would not be recorded.
         super().__init__(
             VAE, ImageData, args=list(args), run=False, save_config_callback=None, auto_configure_optimizers=False
         )
 
     def init_parser(self, **kwargs: t.Any) -> LightningArgumentParser:
-        parser = LightningArgumentParser(allow_abbrev=False, print_config="--print_recipe", **kwargs)
+        parser = RecipeParser(allow_abbrev=False, print_config="--print_recipe", **kwargs)
         parser.add_argument("--recipe", action=ActionConfigFile, help="a YAML file of model/recipes/")
         return parser
 
@@ -96,7 +104,6 @@ class RecipeCLI(LightningCLI):
 
     def fit(self) -> None:
         """Train, from the last checkpoint if the command line says so."""
-        trainers.quiet()
         text = self.parser.dump(self.config, skip_none=False)
         values = yaml.safe_load(text)
         self.model.run = {name: value for name, value in values.items() if name not in ("model", "data", "recipe")}

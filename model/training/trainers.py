@@ -27,9 +27,14 @@ def averaging(decay: float) -> t.Callable[[Tensor, Tensor, Tensor | int], Tensor
 
 def quiet() -> None:
     """Keep back warnings and advertisements that ask for nothing; progress and errors come another way."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     # Batches are one slice of an array in memory: worker processes would only add copies.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # The means of each epoch are logged whatever the interval, and of few steps they are the curve.
+    warnings.filterwarnings(
+        "ignore", message="The number of training batches .* is smaller than the logging interval.*"
+    )
     # The table of layers counts 4 bytes per weight under bf16, which is what they take: they are kept in float32.
     warnings.filterwarnings("ignore", message="Precision bf16-mixed is not supported by the model summary.*")
     # Which is what resuming means; anything else there was refused above.

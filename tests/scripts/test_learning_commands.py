@@ -92,6 +92,8 @@ def test_released_weights_make_a_bundle_that_is_scored(
     one, two = manifest(there / "one"), manifest(tmp_path / "two")
     assert one["recipe"] == two["recipe"]
     assert one["data_card"]["splits"]["train"] >= 20
+    assert one["recipe"]["run"]["trainer"]["max_epochs"] == 1
+    assert {"ema_decay", "start_from", "early_stopping"} <= set(one["recipe"]["run"])
 
     report = tmp_path / "evaluation.json"
     assert run("evaluate.py", "--bundle", tmp_path / "two", "--data", "photographs", "--out", report) == 0

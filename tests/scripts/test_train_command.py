@@ -39,6 +39,25 @@ def test_a_trial_run_replaces_the_one_before(tmp_path: pathlib.Path, monkeypatch
     assert leftover.stat().st_size > 0
 
 
+@pytest.mark.parametrize(
+    ("argument", "named"),
+    [("--trainer.max_epoch=3", "max_epoch"), ("--model.network.lattents=3", "lattents"), ("--data.batch_size=x", "x")],
+)
+def test_a_typo_is_answered_in_few_lines_that_name_it(
+    argument: str,
+    named: str,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("train.py", "--recipe", RECIPES[0], argument) == 2
+    said = capsys.readouterr().err
+    assert named in said
+    assert len(said.splitlines()) <= 6
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_two_processes_train_on_the_same_global_batches_as_one(tmp_path: pathlib.Path) -> None:
     drawings.write_digits(tmp_path / "digits", 64, 16)
     arguments = [

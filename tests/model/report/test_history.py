@@ -14,6 +14,18 @@ def test_later_attempts_replace_the_steps_they_repeat(tmp_path: pathlib.Path) ->
     assert History(tmp_path).series("loss_step")[1].tolist() == [5, 4, 3, 2]
 
 
+def test_of_a_small_data_set_whose_steps_are_rarely_logged_the_curve_is_that_of_its_epochs(
+    tmp_path: pathlib.Path,
+) -> None:
+    (tmp_path / "csv_1").mkdir()
+    lines = [f"{epoch},{2 * epoch + 1},,{9 - epoch}.0" for epoch in range(8)]
+    lines.insert(5, "4,9,7.0,")
+    (tmp_path / "csv_1" / "metrics.csv").write_text("epoch,step,loss_step,loss_epoch\n" + "\n".join(lines) + "\n")
+    epochs, values = History(tmp_path).series("loss_step", "loss_epoch")
+    assert epochs.tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert values.tolist() == [9, 8, 7, 6, 5, 4, 3, 2]
+
+
 def test_a_run_without_logs_has_an_empty_history(tmp_path: pathlib.Path) -> None:
     assert len(History(tmp_path).series("loss")[1]) == 0
 

@@ -1,6 +1,8 @@
 import csv
 import dataclasses
 import itertools
+import logging
+import logging.handlers
 import pathlib
 import typing as t
 
@@ -15,7 +17,7 @@ from model.data.prepared import Images, open_split
 from model.release import released
 from model.training import trainers
 from model.training.adversary import AdversaryConfig
-from model.training.command_line import train
+from model.training.command_line import RecipeCLI, train
 from model.training.module import VAE
 from model.training.optimizers import OptimizerConfig
 from model.vae.losses import LossConfig
@@ -130,6 +132,18 @@ def test_a_wrong_recipe_value_names_its_key(
         train([f"--recipe={recipe}", f"--out={tmp_path / 'run'}", argument])
     assert named in capsys.readouterr().err + str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["lightning.pytorch", "lightning.fabric"])
+def test_no_advertisement_is_logged(name: str, recipe: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    log, said = logging.getLogger(name), logging.handlers.BufferingHandler(100)
+    log.setLevel(logging.INFO)
+    log.addHandler(said)
+    try:
+        RecipeCLI([f"--recipe={recipe}", f"--out={tmp_path}"])
+    finally:
+        log.removeHandler(said)
+    assert [record.getMessage() for record in said.buffer] == []
 
 
 def test_a_non_finite_step_is_skipped_and_counted() -> None:
