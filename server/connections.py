@@ -53,8 +53,12 @@ DRAIN_S = 20
 #: Seconds for which a remark of the server is not repeated.
 QUIET_S = 60.0
 
-#: glibc's M_ARENA_MAX.
-_ARENA_MAX = -8
+#: glibc's names: how many heaps there are, how much at the end of one is kept, and what is mapped by itself instead.
+_ARENA_MAX, _TRIM_THRESHOLD, _MMAP_THRESHOLD = -8, -1, -3
+
+#: Larger blocks go back to the system when they are freed: above a tensor of 256 pixels with 32 channels, which is
+#: needed again at once, and below the 16 MB that Pillow decodes large pictures into.
+LARGE_BLOCK = 9_000_000
 
 
 class ProblemTask(ErrorTask):  # type: ignore[misc]
@@ -276,9 +280,16 @@ def connection_limit() -> int:
 
 
 def bound_heaps() -> None:
-    """Let the threads share two heaps: by default each keeps its own, with room for the largest upload it saw."""
+    """Let the threads share two heaps, in which no large picture leaves a hole.
+
+    By default each thread has a heap of its own, and blocks as large as one that was freed once come from these heaps,
+    which then keep room for the largest upload they saw.
+    """
     with contextlib.suppress(AttributeError):  # glibc alone has it
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_ARENA_MAX, 2)
+        mallopt(_MMAP_THRESHOLD, LARGE_BLOCK)
+        mallopt(_TRIM_THRESHOLD, 4 * LARGE_BLOCK)
 
 
 def listen(host: str, port: int) -> socket.socket | str:

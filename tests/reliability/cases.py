@@ -183,24 +183,26 @@ def _json(dice: random.Random, latent_dim: int) -> Case:
     )
     text = json.dumps(dice.choice(values))
     depth = dice.choice((1000, 100_000))
-    odd: dict[str, str] = {
-        "as it is": text,
-        "deep lists": '{"latents": ' + "[" * depth + "]" * depth + "}",
-        "deep objects": '{"start": ' * depth + "1" + "}" * depth,
-        "open lists": "[" * depth,
-        "huge integer": '{"latents": [[' + "9" * dice.choice((400, 5000, 100_000)) + "]]}",
-        "huge exponent": '{"latents": [[1e' + "9" * 300 + "]]}",
-        "duplicate keys": '{"latents": [], ' * 2 + '"latents": [[1]]}}',
-        "cut": text[: dice.randrange(len(text) + 1)],
-        "many keys": json.dumps({f"k{index}": index for index in range(100_000)}),
-        "a long text": json.dumps({"latents": "x" * 1_000_000}),
-        "many numbers": json.dumps({"latents": [[0] * 1_000_000]}),
+    # Made when drawn: the largest take a second.
+    odd: dict[str, t.Callable[[], str]] = {
+        "as it is": lambda: text,
+        "deep lists": lambda: '{"latents": ' + "[" * depth + "]" * depth + "}",
+        "deep objects": lambda: '{"start": ' * depth + "1" + "}" * depth,
+        "open lists": lambda: "[" * depth,
+        "huge integer": lambda: '{"latents": [[' + "9" * dice.choice((400, 5000, 100_000)) + "]]}",
+        "huge exponent": lambda: '{"latents": [[1e' + "9" * 300 + "]]}",
+        "duplicate keys": lambda: '{"latents": [], ' * 2 + '"latents": [[1]]}}',
+        "cut": lambda: text[: dice.randrange(len(text) + 1)],
+        "many keys": lambda: json.dumps({f"k{index}": index for index in range(100_000)}),
+        "a long text": lambda: json.dumps({"latents": "x" * 1_000_000}),
+        "many numbers": lambda: json.dumps({"latents": [[0] * 1_000_000]}),
     }
     (name,) = dice.choices(list(odd), [30] + [1] * (len(odd) - 1))
-    body = odd[name].encode(errors="surrogatepass")
+    drawn = odd[name]()
+    body = drawn.encode(errors="surrogatepass")
     coding = dice.choice(("utf-8", "utf-8", "utf-8", "utf-16", "utf-8-sig"))
     if coding != "utf-8" and name == "as it is":
-        body = odd[name].encode(coding)
+        body = drawn.encode(coding)
     kind = dice.choice(("application/json", "application/json; charset=utf-16", "application/vnd.api+json"))
     return Case(f"json, {name}", "POST", path, post(path, body, kind, dice.choice(("application/json", "image/png"))))
 

@@ -17,8 +17,8 @@ import typing as t
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-#: Seconds without an answer after which it counts as lost.
-LOST_S = 60.0
+#: Seconds without an answer after which it counts as lost; a busy machine may take a minute for 64 cars.
+LOST_S = 300.0
 
 
 #: Descriptors that the server may have, the least that a Linux gives.

@@ -27,7 +27,10 @@ SLOW_CLIENTS, KIND_S, SAMPLES = 10, 10, 30
 
 
 class Sample(t.NamedTuple):
-    """The server at one time: megabytes of memory, open descriptors, threads, and cases answered so far."""
+    """The server at one time: megabytes of memory, open descriptors, threads, and cases answered so far.
+
+    Of memory it is the least since the sample before: a large picture comes and goes.
+    """
 
     memory_mb: float
     descriptors: int
@@ -59,10 +62,9 @@ class Cases(threading.Thread):
                 self.failures.append(f"case {number} of {self._seed}, {case.name}: {reason}")
 
 
-def sample(server: Server, senders: list[Cases]) -> Sample:
+def sample(server: Server, senders: list[Cases], memory_mb: float) -> Sample:
     """Look at the server."""
-    answered = sum(each.answered for each in senders)
-    return Sample(server.memory()[0], server.descriptors(), server.threads(), answered)
+    return Sample(memory_mb, server.descriptors(), server.threads(), sum(each.answered for each in senders))
 
 
 def run(server: Server, seconds: float, latent_dim: int) -> tuple[list[Sample], list[str]]:
@@ -73,14 +75,17 @@ def run(server: Server, seconds: float, latent_dim: int) -> tuple[list[Sample], 
     samples: list[Sample] = []
     kinds = itertools.cycle(slow.KINDS.values())
     end, pause = time.monotonic() + seconds, seconds / SAMPLES
-    due = time.monotonic() + pause
+    due, least = time.monotonic() + pause, float("inf")
     with contextlib.suppress(KeyboardInterrupt):
         while time.monotonic() < end and server.alive:
             with slow.clients(server, next(kinds), SLOW_CLIENTS):
-                time.sleep(max(0.0, min(KIND_S, end - time.monotonic())))
+                until = min(time.monotonic() + KIND_S, end)
+                while time.monotonic() < until and server.alive:
+                    time.sleep(0.5)
+                    least = min(least, server.memory()[0])
             if time.monotonic() >= due:
-                due += pause
-                samples.append(sample(server, senders))
+                samples.append(sample(server, senders, least))
+                due, least = due + pause, float("inf")
                 print("{:6.0f} MB {:5} descriptors {:4} threads {:7} answers".format(*samples[-1]), flush=True)
     for each in senders:
         each.stop.set()
@@ -90,7 +95,7 @@ def run(server: Server, seconds: float, latent_dim: int) -> tuple[list[Sample], 
     failures = [failure for each in senders for failure in each.failures]
     if not server.alive:
         return samples, [*failures, "the server is gone"]
-    samples.append(sample(server, senders))
+    samples.append(sample(server, senders, server.memory()[0]))
     return samples, failures + grown(samples)
 
 

@@ -4,8 +4,12 @@ import concurrent.futures
 import http.client
 import json
 import logging
+import pathlib
+import platform
 import resource
 import socket
+import subprocess
+import sys
 import threading
 import time
 import typing as t
@@ -17,6 +21,8 @@ from handler.errors import Problem
 from server import connections
 
 pytestmark = pytest.mark.slow
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 #: What no kernel buffers for a client that doesn't read.
 LARGE = 8_000_000
@@ -249,3 +255,35 @@ def test_a_port_in_use_is_said() -> None:
     with taken:
         port = taken.getsockname()[1]
         assert connections.listen("127.0.0.1", port) == f"127.0.0.1:{port} is in use; choose another with --port"
+
+
+BLOCKS = """
+import ctypes, pathlib
+from server import connections
+
+connections.bound_heaps()
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+
+def taken(size):
+    block = libc.malloc(size)
+    ctypes.memset(block, 1, size)
+    return block
+
+def memory():
+    return int(pathlib.Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0])
+
+before = memory()
+libc.free(taken(30 << 20))
+blocks = [(taken(16 << 20), taken(100_000)) for _ in range(6)]
+for large, _ in blocks:
+    libc.free(large)
+print(memory() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have other ways")
+def test_memory_of_large_pictures_is_given_back() -> None:
+    # What Pillow decodes into, one after the other, with something between that stays.
+    result = subprocess.run([sys.executable, "-c", BLOCKS], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(result.stdout) < 10_000
