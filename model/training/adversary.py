@@ -4,6 +4,9 @@ A VAE's decoder answers with the mean of all pictures that a code may stand for,
 that no photograph has. Here it decodes three kinds of codes: those of photographs, draws from the prior (Goodfellow et
 al. 2014), and points between two photographs (Berthelot et al. 2019). All must pass for photographs; the first must
 also stay close to theirs. The prior takes no part: trained through the same discriminator it draws a few cars only.
+
+A discriminator judges picture by picture. The drift (`.drifting`) sees to it that the pictures of each kind, taken
+together, are as photographs are: no brighter and no more alike.
 """
 
 import dataclasses
@@ -20,9 +23,13 @@ from ..vae import discriminator
 from ..vae.discriminator import ProjectedDiscriminator
 from ..vae.networks import channels_last
 from ..vae.perception import Perception, perceptual_distance
+from . import drifting
 
 #: Side in pixels at which discriminators look: at the whole picture made smaller, and at a piece of it as it is.
 SIDE = 128
+
+#: Pictures of each kind that the drift remembers, and photographs that it compares them with.
+COMPARED = 512
 
 #: Steps between two measurements of how strongly each term pulls.
 MEASURE_EVERY = 50
@@ -39,21 +46,24 @@ class AdversaryConfig:
         2021, equation 7); 0 trains encoder and decoder together, without a discriminator.
     perceptual
         Weight of the perceptual distance, in the same unit.
+    drifting
+        Weight of the drift loss, in the same unit; 0 does without.
     prior
         File whose prior is drawn from: released weights, or a flow's checkpoint. Empty for none.
     drawn, midpoints
         Codes per step from the prior, and between two photographs.
     start_step
-        Optimizer step from which the generator's loss counts. Until then only layers that ``start_from`` brought no
-        weights for learn.
+        Optimizer step from which generator's loss and drift count. Until then only layers learn that ``start_from``
+        brought no weights for.
     ramp_steps
-        Steps over which its weight then rises linearly.
+        Steps over which their weights then rise linearly.
     learning_rate
         Of the discriminators' Adam.
     """
 
     weight: float = 0.0
     perceptual: float = 2.0
+    drifting: float = 0.0
     prior: str = ""
     drawn: int = 8
     midpoints: int = 4
@@ -62,17 +72,26 @@ class AdversaryConfig:
     learning_rate: float = 2e-4
 
     def __post_init__(self) -> None:
-        for name in ("weight", "perceptual", "drawn", "midpoints", "start_step", "ramp_steps", "learning_rate"):
+        for name in (
+            "weight",
+            "perceptual",
+            "drifting",
+            "drawn",
+            "midpoints",
+            "start_step",
+            "ramp_steps",
+            "learning_rate",
+        ):
             value = getattr(self, name)
             if not (value >= 0 and math.isfinite(value)):
                 raise ValueError(f"adversary.{name}: {value} is not a finite number of at least 0")
 
-    def weight_at(self, step: int) -> float:
-        """Weight of the generator's loss at an optimizer step, counted from 0."""
+    def weights_at(self, step: int) -> tuple[float, float, float]:
+        """Weights of perceptual distance, generator's loss and drift at an optimizer step, counted from 0."""
         since = step - self.start_step
-        if since < 0:
-            return 0.0
-        return self.weight * min(1.0, (since + 1) / self.ramp_steps) if self.ramp_steps else self.weight
+        risen = min(1.0, (since + 1) / self.ramp_steps) if self.ramp_steps else 1.0
+        risen = risen if since >= 0 else 0.0
+        return self.perceptual, self.weight * risen, self.drifting * risen
 
 
 class View(t.NamedTuple):
@@ -103,8 +122,10 @@ class Adversary(nn.Module):
         # Not for the loop that trains the decoder, nor for its processes to synchronise: see `learn`.
         self.discriminators.requires_grad_(False)
         self.optimizer = torch.optim.Adam(self.trained, config.learning_rate, betas=(0.0, 0.99))
-        # What perceptual distance and generator's loss are multiplied by to pull as strongly as the reconstruction.
-        self.register_buffer("pull", torch.ones(2))
+        # What each of the added terms is multiplied by to pull as strongly as the reconstruction.
+        self.register_buffer("pull", torch.ones(3))
+        # One per kind of picture.
+        self.crowds = [drifting.Crowd(COMPARED) for _ in range(3)]
         # In a tuple: neither averaged nor written into checkpoints.
         self._still: tuple[Perception, priors.Prior | None] = (channels_last(Perception()), None)
 
@@ -135,6 +156,12 @@ class Adversary(nn.Module):
             prior = prior.to(photographs.device).requires_grad_(False).eval()
         self._still = (self.perception, prior)
 
+    def look_at(self, batches: t.Iterable[Tensor]) -> None:
+        """Take the features of all photographs, in batches ``(N, 3, S, S)``, which pictures shall drift to."""
+        photographs = drifting.in_units(self.perception, batches)
+        for crowd in self.crowds:
+            crowd.look_at(*photographs)
+
     @torch.no_grad()
     def beside(self, codes: Tensor, generator: torch.Generator) -> Tensor:
         """Codes ``(N, D)`` of photographs, then draws from the prior, then points between two of the photographs."""
@@ -161,6 +188,18 @@ class Adversary(nn.Module):
             real, made = (augmented(images).contiguous(memory_format=torch.channels_last) for images in shown)
             views.append(View(real, made))
         return views
+
+    def drift(self, decoded: Tensor, photographs: int, generator: torch.Generator) -> Tensor:
+        """Drift loss of decoded pictures ``(N, 3, S, S)``, the first so many of photographs; each kind by itself."""
+        midpoints = self.config.midpoints
+        kinds = [photographs, len(decoded) - photographs - midpoints, midpoints]
+        sets = [torch.split(each, kinds) for each in drifting.features(self.perception, decoded)]
+        losses = [
+            crowd.loss(seen, generator) * len(seen[0])
+            for crowd, seen in zip(self.crowds, zip(*sets, strict=True), strict=True)
+            if len(seen[0])
+        ]
+        return torch.stack(losses).sum() / len(decoded)
 
     def terms(self, views: t.Sequence[View]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Let the discriminators learn from views; returns perceptual distance, generator's loss, and what to log."""
@@ -204,12 +243,16 @@ class Adversary(nn.Module):
         }
 
     def measure(self, reconstruction: Tensor, terms: t.Sequence[Tensor], last_layer: Tensor) -> None:
-        """Set `pull` so that each term's gradient at ``last_layer`` is as large as the reconstruction's."""
+        """Set `pull` so that each of three terms has a gradient as large as the reconstruction's at ``last_layer``."""
         of_reconstruction, *of_terms = (
             torch.autograd.grad(loss, last_layer, retain_graph=True)[0].float().norm()
             for loss in (reconstruction, *terms)
         )
-        pull = torch.stack([(of_reconstruction / norm.clamp(min=1e-8)).clamp(max=1e4) for norm in of_terms])
+        # A term that has no gradient yet says nothing of how strongly it will pull.
+        pull = torch.stack([
+            torch.where(norm > 1e-8, (of_reconstruction / norm).clamp(max=1e4), before)
+            for norm, before in zip(of_terms, self.pull, strict=True)
+        ])  # fmt: skip
         if torch.distributed.is_initialized():
             torch.distributed.all_reduce(pull)
             pull /= torch.distributed.get_world_size()

@@ -19,6 +19,9 @@ SIDE = 128
 #: How near a neighbour must be to count, as a share of the mean distance between two photographs.
 TEMPERATURES = (0.03, 0.06, 0.15)
 
+#: Pictures that make a crowd; fewer have no density.
+LEAST = 96
+
 
 def features(perception: Perception, images: Tensor) -> list[Tensor]:
     """Four sets of features of images ``(N, C, S, S)`` in [0, 1], each ``(N, F)``: from texture to the whole car.
@@ -39,6 +42,14 @@ def features(perception: Perception, images: Tensor) -> list[Tensor]:
         F.adaptive_avg_pool2d(last, 2).flatten(1),
         last.mean((2, 3)),
     ]
+
+
+@torch.no_grad()
+def in_units(perception: Perception, batches: t.Iterable[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """`features` of photographs, which come in batches ``(N, C, S, S)``, in units of `unit`; and those units."""
+    sets = [torch.cat(parts) for parts in zip(*(features(perception, batch) for batch in batches), strict=True)]
+    units = [unit(each) for each in sets]
+    return [each / unit for each, unit in zip(sets, units, strict=True)], units
 
 
 def unit(photographs: Tensor, pairs: int = 2000) -> Tensor:
@@ -77,3 +88,42 @@ def drift_loss(cars: t.Sequence[Tensor], photographs: t.Sequence[Tensor], drawn:
     """A scalar whose gradient moves cars as `drift` says, over all sets of features."""
     moves = [drift(own.detach(), *others) for own, *others in zip(cars, photographs, drawn, strict=True)]
     return -torch.stack([(own * move).sum(1).mean() for own, move in zip(cars, moves, strict=True)]).sum()
+
+
+class Crowd:
+    """Pictures of one kind that were made last, beside all photographs.
+
+    Parameters
+    ----------
+    size
+        Pictures that are remembered, and photographs that they are compared with.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.photographs: list[Tensor] = []
+        self.units: list[Tensor] = []
+        #: Features of the pictures, the last ones first: one tensor per set, in units.
+        self.made: list[Tensor] = []
+
+    def look_at(self, photographs: t.Sequence[Tensor], units: t.Sequence[Tensor]) -> None:
+        """Take what `in_units` returns; several crowds may share it."""
+        self.photographs, self.units = list(photographs), list(units)
+        self.made = self.made or [each[:0] for each in photographs]
+        self.to(photographs[0].device)
+
+    def to(self, device: torch.device) -> None:
+        """Move all features to a device."""
+        for name in ("photographs", "units", "made"):
+            setattr(self, name, [each.to(device) for each in getattr(self, name)])
+
+    def loss(self, pictures: t.Sequence[Tensor], generator: torch.Generator) -> Tensor:
+        """`drift_loss` of new pictures by their `features`, which join the crowd; 0 until it has `LEAST`."""
+        seen = [each / unit for each, unit in zip(pictures, self.units, strict=True)]
+        joined = (torch.cat((new.detach(), old)) for new, old in zip(seen, self.made, strict=True))
+        self.made = [each[: self.size] for each in joined]
+        count = len(self.made[0])
+        # As many photographs as pictures beside each: of more, the nearest would be nearer.
+        some = torch.randperm(len(self.photographs[0]), generator=generator)[: count - 1].to(self.made[0].device)
+        loss = drift_loss(seen, [each[some] for each in self.photographs], self.made)
+        return loss if count >= LEAST else 0 * loss

@@ -133,12 +133,15 @@ class VAE(L.LightningModule):
         reconstruction = losses.reconstruction_nats(rebuilt, photographs, self.loss.reconstruction)
         reconstruction = reconstruction / photographs[0].numel()
         distance, generator_loss, logs = adversary.terms(adversary.views(photographs, decoded, generator))
+        drift = adversary.drift(decoded, len(photographs), generator) if config.drifting else 0 * distance
+        terms = (distance, generator_loss, drift)
         if step % MEASURE_EVERY == 0:
-            adversary.measure(reconstruction, (distance, generator_loss), self.decoder.last_weight)
+            adversary.measure(reconstruction, terms, self.decoder.last_weight)
+        if config.drifting:
+            logs["drift"] = drift.detach()
         logs["psnr"] = losses.psnr(rebuilt.detach(), photographs).mean()
         self.log_dict(logs, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(photographs))
-        weights = (config.perceptual, config.weight_at(step))
-        added = torch.stack((distance, generator_loss)) * adversary.pull * adversary.pull.new_tensor(weights)
+        added = torch.stack(terms) * adversary.pull * adversary.pull.new_tensor(config.weights_at(step))
         return reconstruction + added.sum()
 
     def validation_step(self, batch: Tensor, batch_index: int) -> None:
@@ -180,6 +183,16 @@ class VAE(L.LightningModule):
         some = prepared.as_float(images.__getitems__(range(min(64, len(images))))).to(self.device)
         path = self.adversary.config.prior
         self.adversary.prepare(some, load_prior(pathlib.Path(path)) if path else None)
+        if self.adversary.config.drifting:
+            self.adversary.look_at(self.unframed(self.trainer.datamodule.train))  # type: ignore[attr-defined]
+
+    def unframed(self, images: prepared.Images, batch: int = 32) -> t.Iterator[Tensor]:
+        """Batches of prepared images ``(N, C, S, S)`` without their white bars, as the decoder makes them."""
+        for rows in torch.split(torch.arange(len(images)), batch):
+            photographs = prepared.as_float(images.__getitems__(rows.tolist())).to(self.device)
+            if self.network.aspect:
+                photographs = canvas.stretch(photographs, canvas.log_aspect(photographs))
+            yield photographs
 
     def on_train_start(self) -> None:
         # Those of --start_from and --resume have come since they were first kept.
@@ -231,6 +244,7 @@ class VAE(L.LightningModule):
         if self.adversary is not None:
             checkpoint["discriminator_optimizer"] = self.adversary.optimizer.state_dict()
             checkpoint["brought"] = self.brought
+            checkpoint["crowds"] = [crowd.made for crowd in self.adversary.crowds]
 
     def on_load_checkpoint(self, checkpoint: dict[str, t.Any]) -> None:
         """Refuse to resume another network, or with other epochs where the learning rates follow from them.
@@ -249,3 +263,5 @@ class VAE(L.LightningModule):
         if self.adversary is not None:
             self.adversary.optimizer.load_state_dict(checkpoint["discriminator_optimizer"])
             self.brought = checkpoint["brought"]
+            for crowd, made in zip(self.adversary.crowds, checkpoint["crowds"], strict=True):
+                crowd.made = made

@@ -104,10 +104,7 @@ class Refinement(L.LightningModule):
         self._decoder = (channels_last(fold_batch_norm(decoder)).requires_grad_(False),)
         self._perception = (channels_last(Perception()).requires_grad_(False).eval(),)
         self._judge: tuple[Judge, Seen] | None = None
-        #: Features of the photographs, and of the cars that were drawn last: one tensor per set, in units.
-        self.photographs: list[Tensor] = []
-        self.drawn: list[Tensor] = []
-        self.units: list[Tensor] = []
+        self.crowd = drifting.Crowd(COMPARED)
 
     @torch.no_grad()
     def look_at(self, train: prepared.Images, val: prepared.Images, progress: Progress) -> None:
@@ -115,13 +112,11 @@ class Refinement(L.LightningModule):
         pixels = prepared.as_float(val.__getitems__(range(min(PICTURES, len(val)))))
         self._perception[0].calibrate(pixels[:64])
         batches = torch.split(torch.arange(len(train)), DRAWN)
-        seen = [
-            drifting.features(self._perception[0], prepared.as_float(train.__getitems__(batch.tolist())))
+        photographs = (
+            prepared.as_float(train.__getitems__(batch.tolist()))
             for batch in progress(batches, "features of photographs")
-        ]
-        photographs = [torch.cat(parts) for parts in zip(*seen, strict=True)]
-        self.units = [drifting.unit(each) for each in photographs]
-        self.photographs = [each / unit for each, unit in zip(photographs, self.units, strict=True)]
+        )
+        self.crowd.look_at(*drifting.in_units(self._perception[0], photographs))
         self._judge = None
         if len(val) > neighbours.K:
             judge = Judge()
@@ -130,8 +125,7 @@ class Refinement(L.LightningModule):
     def on_fit_start(self) -> None:
         self._decoder[0].to(self.device)
         self._perception[0].to(self.device)
-        for name in ("photographs", "drawn", "units"):
-            setattr(self, name, [each.to(self.device) for each in getattr(self, name)])
+        self.crowd.to(self.device)
 
     def pictures(self, noise: Tensor) -> Tensor:
         """Cars ``(N, C, S, S)`` in [0, 1] that the flow draws from noise ``(N, K)``."""
@@ -140,16 +134,7 @@ class Refinement(L.LightningModule):
     def training_step(self, batch: Tensor, batch_index: int) -> Tensor:
         generator = step_generator(self.seed, self.global_step, 0)
         noise = torch.randn(DRAWN, self.flow.noise_dim, generator=generator).to(self.device)
-        seen = drifting.features(self._perception[0], self.pictures(noise))
-        seen = [each / unit for each, unit in zip(seen, self.units, strict=True)]
-        before = self.drawn or [each[:0].detach() for each in seen]
-        self.drawn = [torch.cat((new.detach(), old))[:COMPARED] for new, old in zip(seen, before, strict=True)]
-        # As many photographs as cars: of more, the nearest would be nearer.
-        count = len(self.drawn[0])
-        some = torch.randperm(len(self.photographs[0]), generator=generator)[: count - 1].to(self.device)
-        loss = drifting.drift_loss(seen, [each[some] for each in self.photographs], self.drawn)
-        if count < 4 * DRAWN:
-            loss = 0 * loss  # a few cars are no crowd yet
+        loss = self.crowd.loss(drifting.features(self._perception[0], self.pictures(noise)), generator)
         self.log("loss", loss.detach(), prog_bar=True, on_step=False, on_epoch=True)
         return loss
 
@@ -169,7 +154,7 @@ class Refinement(L.LightningModule):
         return optimizers.build(self.optimizer, self.flow.velocity.parameters(), 1)
 
     def on_save_checkpoint(self, checkpoint: dict[str, t.Any]) -> None:
-        checkpoint["drawn"] = self.drawn
+        checkpoint["drawn"] = self.crowd.made
 
     def on_load_checkpoint(self, checkpoint: dict[str, t.Any]) -> None:
-        self.drawn = checkpoint["drawn"]
+        self.crowd.made = checkpoint["drawn"]

@@ -46,14 +46,21 @@ def test_its_weights_get_no_gradient_from_the_decoders_loss(adversary: Adversary
 def test_terms_pull_at_the_last_layer_as_strongly_as_the_reconstruction(adversary: Adversary) -> None:
     layer = torch.randn(5, requires_grad=True)
     reconstruction = (3 * layer).square().sum()
-    terms = ((layer - 1).abs().sum(), (layer + 2).square().sum() * 1e-3)
+    terms = ((layer - 1).abs().sum(), (layer + 2).square().sum() * 1e-3, (layer + 1).pow(4).sum())
     adversary.measure(reconstruction, terms, layer)
     norms = [
         torch.autograd.grad(loss, layer, retain_graph=True)[0].norm()
         for loss in (reconstruction, *(pull * term for pull, term in zip(adversary.pull, terms, strict=True)))
     ]
-    assert norms[1] == pytest.approx(norms[0].item(), rel=1e-4)
-    assert norms[2] == pytest.approx(norms[0].item(), rel=1e-4)
+    assert norms[1:] == [pytest.approx(norms[0].item(), rel=1e-4)] * 3
+
+
+def test_a_term_without_a_gradient_does_not_pull_too_strongly_later(adversary: Adversary) -> None:
+    layer = torch.randn(5, requires_grad=True)
+    some = layer.square().sum()
+    adversary.measure(some, (some, some, 2 * some), layer)
+    adversary.measure(some, (some, some, 0 * some), layer)
+    assert adversary.pull.tolist() == pytest.approx([1, 1, 0.5])
 
 
 def test_a_step_with_a_number_that_is_none_leaves_the_discriminator_as_it_was(adversary: Adversary) -> None:
@@ -79,9 +86,21 @@ def test_everything_it_needs_moves_to_another_device() -> None:
     assert adversary.pull.device.type == "meta"
 
 
-@pytest.mark.parametrize(("step", "weight"), [(0, 0.0), (9, 0.0), (10, 0.25), (11, 0.5), (13, 1.0), (99, 1.0)])
-def test_the_generators_loss_counts_from_a_step_on(step: int, weight: float) -> None:
-    assert AdversaryConfig(weight=1.0, start_step=10, ramp_steps=4).weight_at(step) == weight
+@pytest.mark.parametrize(("step", "risen"), [(0, 0.0), (9, 0.0), (10, 0.25), (11, 0.5), (13, 1.0), (99, 1.0)])
+def test_generators_loss_and_drift_count_from_a_step_on(step: int, risen: float) -> None:
+    config = AdversaryConfig(weight=5.0, perceptual=2.0, drifting=3.0, start_step=10, ramp_steps=4)
+    assert config.weights_at(step) == (2.0, 5.0 * risen, 3.0 * risen)
+
+
+def test_pictures_drift_towards_the_brightness_of_photographs() -> None:
+    torch.manual_seed(0)
+    adversary = Adversary(AdversaryConfig(weight=1.0, drifting=1.0, drawn=0, midpoints=0), 32)
+    photographs = 0.5 + 0.5 * torch.rand(120, 3, 32, 32)
+    adversary.prepare(photographs[:8], None)
+    adversary.look_at(torch.split(photographs, 40))
+    dark = (0.4 * torch.rand(120, 3, 32, 32)).requires_grad_(True)
+    (gradient,) = torch.autograd.grad(adversary.drift(dark, 120, seeded()), dark)
+    assert gradient.mean() < 0
 
 
 @pytest.mark.parametrize("values", [{"weight": -1.0}, {"learning_rate": float("nan")}, {"drawn": -1}])

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from model.data import batches, drawings
 from model.data.prepared import Images, open_split
 from model.release import released
-from model.training import trainers
+from model.training import drifting, trainers
 from model.training.adversary import AdversaryConfig
 from model.training.command_line import RecipeCLI, train
 from model.training.module import VAE
@@ -44,8 +44,16 @@ def test_a_run_leaves_logs_and_checkpoints(recipe: pathlib.Path, tmp_path: pathl
 def test_a_resumed_run_ends_bit_for_bit_where_the_unbroken_one_does(
     recipe: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # All that carries a state from step to step: averages, the discriminator and its optimizer, the order of images.
-    keys = [f"--recipe={recipe}", "--model.adversary.weight=0.5", "--data.balance=0.5", "--ema_decay=0.9"]
+    # All that carries a state from step to step: averages, the discriminator and its optimizer, the pictures that drift
+    # from each other, the order of images.
+    monkeypatch.setattr(drifting, "LEAST", 4)
+    keys = [
+        f"--recipe={recipe}",
+        "--model.adversary.weight=0.5",
+        "--model.adversary.drifting=1",
+        "--data.balance=0.5",
+        "--ema_decay=0.9",
+    ]
     train([*keys, f"--out={tmp_path / 'whole'}"])
 
     def power_cut(self: VAE) -> None:
