@@ -14,14 +14,14 @@ import typing as t
 import requests
 from requests_toolbelt import MultipartEncoder, MultipartEncoderMonitor
 
-from . import answers
+from . import answers, connections
 from .errors import ClientError, Refused
 
 log = logging.getLogger("carvae.client")
 
 ATTEMPTS = 6
 LONGEST_PAUSE_S = 120.0
-#: Seconds until a connection stands, and until an answer begins: a cold start included, with room.
+#: Seconds until a connection stands, and without a byte of an answer.
 TIMEOUT_S = (10, 60)
 TRIED_AGAIN = {429, 503}
 
@@ -146,7 +146,7 @@ class Client:
         self, path: str, form: str, query: Body | None, files: dict[str, pathlib.Path] | None, body: Body | None
     ) -> requests.Response:
         if not hasattr(self._local, "session"):
-            self._local.session = _Session()
+            self._local.session = connections.Session()
         headers = {"Accept": form}
         with contextlib.ExitStack() as stack:
             data = None
@@ -169,13 +169,6 @@ class Client:
                     stream=True,  # bodies are read within bounds
                 ),
             )
-
-
-class _Session(requests.Session):
-    """Follows no redirects: photographs go to nobody else, and requests would read their bodies without a bound."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        return None
 
 
 def _back_off(attempt: int) -> float:

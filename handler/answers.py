@@ -5,7 +5,7 @@ import typing as t
 
 from flask import Response, request
 
-from .errors import Problem
+from .errors import Problem, short
 from .latents import Array
 
 JSON = "application/json"
@@ -31,7 +31,7 @@ def choose(*forms: str) -> str:
     if accept.quality(best) <= 0:
         offered = ", ".join(forms)
         got = request.headers.get("Accept", "")
-        raise Problem(406, f"{request.path} answers as {offered}", parameter="Accept", value=got)
+        raise Problem(406, f"{short(request.path)} answers as {offered}", parameter="Accept", value=got)
     return best
 
 

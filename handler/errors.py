@@ -84,7 +84,7 @@ def _from_werkzeug(error: HTTPException) -> Response | HTTPException:
         return error
     if isinstance(error, MethodNotAllowed):
         allowed = ", ".join(sorted(error.valid_methods or ()))
-        detail = f"{request.path} takes {allowed}"
+        detail = f"{short(request.path)} takes {allowed}"
         return Problem(405, detail, parameter="method", value=request.method, headers={"Allow": allowed}).response()
     if isinstance(error, RequestEntityTooLarge):
         return _too_large().response()

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from flask import request
 
-from .errors import Problem
+from .errors import Problem, short
 from .latents import MAX_INDEX, MAX_SEED, Array
 
 #: Most cars, latents or images in one request.
@@ -55,7 +55,7 @@ def check_query(*known: str) -> None:
     """Refuse unknown and repeated query parameters: a misspelt one would otherwise be silently ignored."""
     for name, values in request.args.lists():
         if name not in known:
-            expected = f"known are {', '.join(known)}" if known else f"{request.path} takes none"
+            expected = f"known are {', '.join(known)}" if known else f"{short(request.path)} takes none"
             raise Problem(400, f"unknown query parameter; {expected}", parameter=name[:80], value=values[0])
         if len(values) > 1:
             raise Problem(400, f"{name} is given {len(values)} times", parameter=name, value=", ".join(values))

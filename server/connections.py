@@ -53,6 +53,9 @@ DRAIN_S = 20
 #: Seconds for which a remark of the server is not repeated.
 QUIET_S = 60.0
 
+#: Seconds after which memory that is free between what is used goes back to the system.
+TRIM_S = 30.0
+
 #: glibc's names: how many heaps there are, how much at the end of one is kept, and what is mapped by itself instead.
 _ARENA_MAX, _TRIM_THRESHOLD, _MMAP_THRESHOLD = -8, -1, -3
 
@@ -209,9 +212,14 @@ def create(app: t.Any, listener: socket.socket, concurrency: int) -> t.Any:
         asyncore_use_poll=True,  # select() ends at 1024 descriptors
     )
     most, maintain = connection_limit(), server.maintenance
+    trimmed = time.monotonic()
 
     def maintenance(now: float) -> None:
+        nonlocal trimmed
         maintain(now)
+        if time.monotonic() - trimmed > TRIM_S:
+            trim_heaps()
+            trimmed = time.monotonic()
         for channel in [each for each in server.active_channels.values() if each.stalled(time.monotonic())]:
             channel.handle_close()  # at once: what waits to be sent is never going to be
 
@@ -290,6 +298,12 @@ def bound_heaps() -> None:
         mallopt(_ARENA_MAX, 2)
         mallopt(_MMAP_THRESHOLD, LARGE_BLOCK)
         mallopt(_TRIM_THRESHOLD, 4 * LARGE_BLOCK)
+
+
+def trim_heaps() -> None:
+    """Give free memory back to the system, also that in the middle of a heap; takes some milliseconds."""
+    with contextlib.suppress(AttributeError):  # glibc alone has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def listen(host: str, port: int) -> socket.socket | str:

@@ -38,6 +38,9 @@ UPRIGHT = {
 #: Images whose 64-bit perceptual hashes differ in at most this many bits count as near duplicates.
 NEAR_DUPLICATE_BITS = 4
 
+#: What may be read: Pillow's other readers are seldom met and little tested, and that of EPS runs Ghostscript.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+
 #: Pixels of one image, as many as the server decodes of a JPEG: preparing one takes up to 1 GB then.
 MOST_PIXELS = 50_000_000
 
@@ -68,7 +71,7 @@ def letterbox(content: bytes, size: int) -> Image.Image:
 
 
 def _opened(content: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(content))
+    image = Image.open(io.BytesIO(content), formats=FORMATS)
     if image.width * image.height > MOST_PIXELS:
         raise LeftOut(TOO_LARGE)
     return image

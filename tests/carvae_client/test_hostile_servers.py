@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from carvae_client import Client, ClientError, Refused, answers
+from carvae_client import Client, ClientError, Refused, answers, connections
 from carvae_client import client as api
 from scripts.client import main
 
@@ -142,6 +142,25 @@ def test_a_body_that_drips_is_given_up(server: t.Any, monkeypatch: pytest.Monkey
     monkeypatch.setattr(answers, "LONGEST_BODY_S", 0.3)
     say, gone = endless(start, b"0", 0.01)
     with pytest.raises(Refused, match=r"took longer than 0\.3 s"):
+        Client(server(say)).random()
+    assert gone.wait(30)
+
+
+@pytest.mark.parametrize(
+    ("start", "piece"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (LENGTH_UNKNOWN[:-2] + b"A: ", b"b"),
+        (b"HTTP/1.1 ", b" "),
+    ],
+    ids=["continue", "header", "status"],
+)
+def test_a_head_that_does_not_end_is_given_up(
+    server: t.Any, monkeypatch: pytest.MonkeyPatch, start: bytes, piece: bytes
+) -> None:
+    monkeypatch.setattr(connections, "LONGEST_HEAD_S", 0.3)
+    say, gone = endless(start, piece, 0.01)
+    with pytest.raises(ClientError):
         Client(server(say)).random()
     assert gone.wait(30)
 

@@ -283,3 +283,10 @@ def test_a_name_given_twice_is_refused(client: FlaskClient, body: str) -> None:
     answer = client.post("/decode", data=body, content_type="application/json")
     assert answer.status_code == 400
     assert answer.json["parameter"] in ("latents", "seed")
+
+
+@pytest.mark.parametrize(("method", "headers"), [("POST", {}), ("GET", {"Accept": "text/html"})])
+def test_an_answer_repeats_little_of_a_long_path(client: FlaskClient, method: str, headers: dict[str, str]) -> None:
+    answer = client.open(f"/car/{'a' * 5_000}/preview", method=method, headers=headers)
+    assert answer.status_code in (405, 406)
+    assert len(answer.data) < 1_000

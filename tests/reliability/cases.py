@@ -1,12 +1,12 @@
 """Hostile requests, drawn from a seed: pictures changed in many ways, forms, JSON, queries, headers."""
 
-import dataclasses
 import functools
 import json
 import random
 import typing as t
 
-from . import mutations, pictures, server
+from . import mutations, pictures, server, wire
+from .case import Case
 
 UPLOADS = ("/reconstruct", "/encode")
 JSON_ROUTES = ("/decode", "/interpolate")
@@ -36,34 +36,11 @@ NUMBERS = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """One request.
-
-    Parameters
-    ----------
-    name : str
-        What is wrong with it, for the report.
-    method, path : str
-        Which operation it is for.
-    data : bytes
-        All of it, as it goes over the wire.
-    expected : set of int
-        Statuses that may answer it; empty: any that the route's description names.
-    """
-
-    name: str
-    method: str
-    path: str
-    data: bytes
-    expected: frozenset[int] = frozenset()
-
-
 def draw(seed: int, number: int, latent_dim: int) -> Case:
     """Case `number` of `seed`, always the same, for a model of `latent_dim`."""
     dice = random.Random(f"{seed}/{number}")
-    kinds = (_picture, _form, _json, _query, _headers, _long_header, _bomb, _wire, _good)
-    (kind,) = dice.choices(kinds, (48, 10, 14, 10, 6, 4, 1, 3, 4))
+    kinds = (_picture, _form, _json, _query, _headers, _long_header, _bomb, wire.draw, wire.page, _good)
+    (kind,) = dice.choices(kinds, (46, 10, 14, 9, 6, 4, 2, 3, 2, 4))
     return kind(dice, latent_dim)
 
 
@@ -282,48 +259,6 @@ def _long_header(dice: random.Random, _: int) -> Case:
     described = path not in ("/", "/style.css", "/none") and method == "GET" and not expected and fill not in " \t"
     data = server.request(method, path, {name: value})
     return Case(f"long header {name}", method, path if described else "", data, expected)
-
-
-def _wire(dice: random.Random, _: int) -> Case:
-    """What is hardly HTTP: the server itself answers, or the route does."""
-    image = pictures.good("png")
-    head = b"POST /encode HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
-    plain = b"Content-Type: application/octet-stream\r\n"
-    chunked = head + plain + b"Transfer-Encoding: chunked\r\n\r\n"
-    odd: dict[str, tuple[bytes, set[int]]] = {
-        "headers of 100 kB": (head + b"X-A: " + b"a" * 100_000 + b"\r\n\r\n", {431}),
-        "ten thousand headers": (head + b"X-A: a\r\n" * 10_000 + b"\r\n", {431}),
-        "two lengths": (head + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx", {400}),
-        "no number as length": (head + b"Content-Length: 1e3\r\n\r\n", {400}),
-        "negative length": (head + b"Content-Length: -1\r\n\r\n", {400}),
-        "length of 10^30": (head + b"Content-Length: 1" + b"0" * 30 + b"\r\n\r\n", {413}),
-        "length and chunks": (head + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", {400, 415}),
-        "unknown coding": (head + b"Transfer-Encoding: gzip\r\n\r\n", {501}),
-        "chunked": (chunked + b"%x\r\n" % len(image) + image + b"\r\n0\r\n\r\n", {200}),
-        "wrong chunk size": (chunked + b"xyz\r\nabc\r\n0\r\n\r\n", {400}),
-        "chunk of 10^30": (chunked + b"f" * 26 + b"\r\n", {400, 413}),
-        "chunks too large in sum": (chunked + (b"f4240\r\n" + bytes(1_000_000) + b"\r\n") * 6 + b"0\r\n\r\n", {413}),
-        "space in a name": (head + b"X A: b\r\n\r\n", {400}),
-        "newline in a value": (head + b"X-A: b\n c\r\n\r\n", {400}),
-        "no colon": (head + b"nonsense\r\n\r\n", {400}),
-        "no version": (b"GET /\r\n\r\n", {200}),
-        "another version": (b"GET / HTTP/9.9\r\nConnection: close\r\n\r\n", {200, 400, 505}),
-        "noise": (b"\x16\x03\x01" + dice.randbytes(200) + b"\r\n\r\n", {400}),
-        "unknown method": (b"BREW /random HTTP/1.1\r\nConnection: close\r\n\r\n", {400, 405}),
-        "long method": (b"G" * 5000 + b" / HTTP/1.1\r\nConnection: close\r\n\r\n", {400, 405}),
-        "long path": (b"GET /" + b"a" * 15_000 + b" HTTP/1.1\r\nConnection: close\r\n\r\n", {404}),
-        "climbing path": (b"GET /../../etc/passwd HTTP/1.1\r\nConnection: close\r\n\r\n", {404}),
-        "encoded path": (b"GET /%2e%2e/%00%ff HTTP/1.1\r\nConnection: close\r\n\r\n", {404}),
-        "another host's": (b"GET http://evil.example/random HTTP/1.1\r\nConnection: close\r\n\r\n", {200, 400, 404}),
-        "body of a GET": (b"GET /health HTTP/1.1\r\nConnection: close\r\nContent-Length: 9\r\n\r\nnothing..", {200}),
-        "too large": (head + plain + b"Content-Length: 5000000\r\n\r\n" + bytes(5_000_000), {413}),
-        "far too large": (head + plain + b"Content-Length: 999999999\r\n\r\n" + bytes(100_000), {413}),
-        "DELETE": (server.request("DELETE", "/random"), {405}),
-        "no such route": (server.request("GET", "/cars"), {404}),
-    }
-    name = dice.choice(list(odd))
-    data, expected = odd[name]
-    return Case(f"wire, {name}", "POST" if data.startswith(b"POST") else "GET", "", data, frozenset(expected))
 
 
 @functools.cache

@@ -11,7 +11,7 @@ import zipfile
 import zlib
 
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from scripts import prepare_data
 from tests import drawings
@@ -185,15 +185,34 @@ def test_whatever_a_reader_raises_leaves_one_image_out(
     (photographs / "strange.png").write_bytes(b"strange")
     opened = Image.open
 
-    def strange(file: t.Any, *arguments: t.Any) -> Image.Image:
+    def strange(file: t.Any, **options: t.Any) -> Image.Image:
         if file.getvalue() == b"strange":
             raise struct.error("unpack requires a buffer of 4 bytes")
-        return opened(file, *arguments)
+        return opened(file, **options)
 
     monkeypatch.setattr(Image, "open", strange)
     status, said, _ = run(photographs)
     assert status == 0
     assert "left out: 1 unreadable" in said
+
+
+@pytest.mark.parametrize("kind", ["EPS", "PPM", "TGA", "ICNS", "PCX"])
+def test_readers_of_other_formats_are_out_of_reach(
+    kind: str, photographs: pathlib.Path, run: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Pillow has Ghostscript draw an EPS, whatever its file is called.
+    started = photographs.parent / "started"
+    program = photographs.parent / "gs"
+    program.write_text(f"#!/bin/sh\ntouch {started}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)
+    drawings.car(9).save(photographs / "other.png", kind)
+    status, said, named = run(photographs)
+    assert status == 0
+    assert "3 images" in said
+    assert "1 unreadable: other.png" in named
+    assert not started.exists()
 
 
 def grey_png(width: int, height: int) -> bytes:
