@@ -29,5 +29,6 @@ class Refused(ClientError):  # noqa: N818 - says what happened
 
 def plain(text: str) -> str:
     """Escape what doesn't print, such as a terminal's control sequences, and cut what is too long."""
-    short = text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "..."
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in short)
+    start = text[: LONGEST_TEXT + 1]
+    shown = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in start)
+    return shown if len(shown) <= LONGEST_TEXT else shown[:LONGEST_TEXT] + "..."

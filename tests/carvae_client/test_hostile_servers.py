@@ -239,6 +239,15 @@ def test_terminal_escapes_of_headers_are_not_shown(
     assert "Traceback" not in stderr
 
 
+@pytest.mark.parametrize("character", ["a", "\x1b", "\U000e0001"])
+def test_a_reason_is_short_once_escaped(server: t.Any, character: str) -> None:
+    body = json.dumps({"detail": character * 1_000}).encode()
+    with pytest.raises(Refused) as failure:
+        Client(server(answer(body, "text/plain", "422 No"))).random()
+    assert str(failure.value).isprintable()
+    assert len(str(failure.value)) <= 303
+
+
 def test_an_answer_that_breaks_off_is_asked_for_again(server: t.Any, pauses: list[float]) -> None:
     said = answer(b"\x89PNG").replace(b"Length: 4", b"Length: 400")
     with pytest.raises(ClientError, match="6 times"):

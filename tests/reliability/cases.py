@@ -39,8 +39,20 @@ NUMBERS = (
 def draw(seed: int, number: int, latent_dim: int) -> Case:
     """Case `number` of `seed`, always the same, for a model of `latent_dim`."""
     dice = random.Random(f"{seed}/{number}")
-    kinds = (_picture, _form, _json, _query, _headers, _long_header, _bomb, wire.draw, wire.page, _good)
-    (kind,) = dice.choices(kinds, (46, 10, 14, 9, 6, 4, 2, 3, 2, 4))
+    kinds = (
+        _picture,
+        _form,
+        _json,
+        _query,
+        _headers,
+        _long_header,
+        _bomb,
+        wire.draw,
+        wire.first_line,
+        wire.page,
+        _good,
+    )
+    (kind,) = dice.choices(kinds, (45, 10, 13, 9, 6, 4, 2, 3, 2, 2, 4))
     return kind(dice, latent_dim)
 
 

@@ -39,6 +39,8 @@ def complaint(method: str, path: str, answer: Answer) -> str | None:
         return "no nosniff"
     kind = answer.headers.get("content-type", "")
     if not path or answer.status == 431:  # a header too long is so on every route
+        if method == "HEAD":
+            return f"a body of {len(answer.body)} bytes" if answer.body else None
         if answer.status >= 400:
             return _wrong_json(answer, {"$ref": "#/components/schemas/Problem"}, kind == "application/problem+json")
         return None

@@ -103,6 +103,13 @@ def test_a_wrong_answer_is_noticed(answer: Answer, said: str) -> None:
     assert said in reason
 
 
+def test_an_answer_to_head_has_no_body() -> None:
+    nosniff = {"x-content-type-options": "nosniff", "content-type": "application/problem+json"}
+    case = Case("x", "HEAD", "", b"")
+    assert fuzz.judge(case, Answer(404, nosniff, b"", 0), 0) is None
+    assert fuzz.judge(case, Answer(404, nosniff, b"{}", 0), 0) == "a body of 2 bytes"
+
+
 def test_a_slow_answer_is_noticed() -> None:
     assert fuzz.judge(Case("x", "GET", "/", b""), Answer(200, {}, b"", 0), 2.1) == "2.1 s of CPU, 0.0 s in all"
 

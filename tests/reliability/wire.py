@@ -2,8 +2,11 @@
 
 import random
 
-from . import pictures, server
+from . import mutations, pictures, server
 from .case import Case
+
+UPLOADS = ("/reconstruct", "/encode", "/decode", "/interpolate")
+ROUTES = ("/", "/health", "/openapi.json", "/random", "/directions", *UPLOADS)
 
 
 def draw(dice: random.Random, _: int) -> Case:
@@ -46,6 +49,17 @@ def draw(dice: random.Random, _: int) -> Case:
     name = dice.choice(list(odd))
     data, expected = odd[name]
     return Case(f"wire, {name}", "POST" if data.startswith(b"POST") else "GET", "", data, frozenset(expected))
+
+
+def first_line(dice: random.Random, _: int) -> Case:
+    """Any method on any route, with its first line changed."""
+    method = dice.choice(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE"))
+    path = dice.choice((*ROUTES, "/car/1-0/preview", "/style.css", "*"))
+    line = bytearray(f"{method} {path} HTTP/1.1".encode())
+    for _ in range(dice.choice((0, 1, 1, 2))):
+        line = dice.choice(mutations.ALL)(dice, line)
+    data = bytes(line) + b"\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    return Case("wire, first line", "HEAD" if data.startswith(b"HEAD ") else "GET", "", data)
 
 
 def page(dice: random.Random, _: int) -> Case:
