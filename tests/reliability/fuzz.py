@@ -81,7 +81,7 @@ def draw(seed: int, number: int, latent_dim: int) -> Case:
 def kind(case: Case) -> str:
     """What to count a case as."""
     name = case.name.partition(",")[0]
-    if name in pictures.BOMBS:
+    if case.name in pictures.BOMBS:
         return "costly picture"
     if name in pictures.GOOD:
         return "changed picture"
