@@ -58,6 +58,7 @@ def load_checkpoint(path: pathlib.Path) -> tuple[NetworkConfig, Encoder, Decoder
     facts = {"epoch": checkpoint["epoch"], "step": checkpoint["global_step"], "hyperparameters": hyperparameters}
     facts["data"] = checkpoint.get("datamodule_hyper_parameters", {})
     facts["run"] = checkpoint.get("run", {})
+    facts["variance"] = checkpoint.get("variance")
     return network, encoder.eval(), decoder.eval(), facts
 
 

@@ -7,6 +7,7 @@ import typing as t
 import lightning as L
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..data import prepared
 from ..evaluation.reconstruction import sharpness
@@ -35,6 +36,11 @@ class VAE(L.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        if loss.importance_samples > 1 and (network.aspect or adversary.weight):
+            raise ValueError(
+                f"loss.importance_samples: {loss.importance_samples} needs every latent to have a posterior, and no "
+                "adversary: network.aspect false, adversary.weight 0"
+            )
         self.save_hyperparameters(
             {
                 "network": dataclasses.asdict(network),
@@ -55,6 +61,9 @@ class VAE(L.LightningModule):
         # Weights that are trained already need no warm-up of the KL divergence.
         self.warmed_up = False
         self.skipped_steps = 0
+        # Of the pixels under the loss `sigma`, as training images have it: validation may not fit its own.
+        self.variance: Tensor
+        self.register_buffer("variance", torch.ones(()), persistent=False)
         self._sums = torch.zeros(len(LOGGED))
         self._images = torch.tensor(0)
         self._buffers_before = {name: buffer.clone() for name, buffer in self.named_buffers()}
@@ -85,26 +94,44 @@ class VAE(L.LightningModule):
         self.brought = [name for name, _ in self.decoder.named_parameters() if name in fitting]
 
     def elbo(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Decoded images, reconstruction loss and KL divergence on the scale of `model.vae.losses`."""
+        """Decoded images, reconstruction loss and KL divergence on the scale of `model.vae.losses`.
+
+        The variance of the loss ``sigma`` is the batch's best one in training, and that of training otherwise.
+        """
         posterior = Posterior(*self.encoder(images))
         decoded = self.decoder(posterior.sample(noise))
-        reconstruction = losses.reconstruction_nats(decoded, images, self.loss.reconstruction)
+        variance = None if self.training else self.variance
+        reconstruction = losses.reconstruction_nats(decoded, images, self.loss.reconstruction, variance)
         # The aspect ratio, the last latent, is measured rather than learnt and has no posterior to speak of.
         kl = posterior.kl()[:, : self.network.learnt_dim].sum(1).mean()
         return decoded, reconstruction, kl
+
+    def importance_weighted(self, images: Tensor, noise: Tensor) -> Tensor:
+        """The negative importance-weighted bound, in nats per image; ``noise`` is ``(N, K, D)``."""
+        posterior = Posterior(*self.encoder(images))
+        weights = losses.log_weights(self.decoder, posterior, noise, images, self.loss.reconstruction)
+        return -losses.importance_weighted(weights).mean()
+
+    def follow_variance(self, decoded: Tensor, images: Tensor) -> None:
+        """Take the squared error of a step into the running mean that is the variance of the pixels."""
+        error = F.mse_loss(decoded.detach(), images).clamp(min=1e-6)
+        if self.loss.reconstruction == "sigma" and error.isfinite():
+            self.variance.lerp_(error, max(0.01, 1 / (1 + self.global_step)))
 
     def training_step(self, batch: Tensor, batch_index: int) -> Tensor:
         # Drawn for the batch of all processes, of which each takes its rows: their number changes no result.
         part = batch_index % self.trainer.accumulate_grad_batches
         generator = prepared.step_generator(self.seed, self.global_step, 0, part)
         processes = self.trainer.world_size
-        whole = torch.randn(processes * len(batch), self.network.latent_dim, generator=generator)
+        codes = self.loss.importance_samples
+        whole = torch.randn(processes * len(batch), codes, self.network.latent_dim, generator=generator)
         noise = whole[self.global_rank :: processes].to(self.device)
         if self.adversary is not None:
-            return self.adversarial_step(batch, noise, part)
-        decoded, reconstruction, kl = self.elbo(batch, noise)
+            return self.adversarial_step(batch, noise[:, 0], part)
+        decoded, reconstruction, kl = self.elbo(batch, noise[:, 0])
         beta = self.loss.beta if self.warmed_up else self.loss.beta_at(self.global_step)
-        loss = reconstruction + beta * kl
+        loss = reconstruction + beta * kl if codes == 1 else self.importance_weighted(batch, noise)
+        self.follow_variance(decoded, batch)
         # Per pixel, so that one learning rate and one clipping norm suit every image size.
         objective = loss / batch[0].numel()
         with torch.no_grad():
@@ -131,6 +158,7 @@ class VAE(L.LightningModule):
         decoded = self.decoder.stretched(codes)
         rebuilt = decoded[: len(photographs)]
         reconstruction = losses.reconstruction_nats(rebuilt, photographs, self.loss.reconstruction)
+        self.follow_variance(rebuilt, photographs)
         reconstruction = reconstruction / photographs[0].numel()
         distance, generator_loss, logs = adversary.terms(adversary.views(photographs, decoded, generator))
         drift = adversary.drift(decoded, len(photographs), generator) if config.drifting else 0 * distance
@@ -145,14 +173,19 @@ class VAE(L.LightningModule):
         return reconstruction + added.sum()
 
     def validation_step(self, batch: Tensor, batch_index: int) -> None:
-        no_noise = torch.zeros(len(batch), self.network.latent_dim, device=self.device)
-        decoded, reconstruction, kl = self.elbo(batch, no_noise)
+        """Log the loss of sampled codes, by the same noise after each epoch, and how well mean codes are decoded."""
+        generator = torch.Generator().manual_seed(batch_index)
+        shape = (self.trainer.world_size * len(batch), self.loss.importance_samples, self.network.latent_dim)
+        noise = torch.randn(shape, generator=generator)[self.global_rank :: self.trainer.world_size].to(self.device)
+        _, reconstruction, kl = self.elbo(batch, noise[:, 0])
+        plain = self.loss.importance_samples == 1
+        rebuilt = self.decoder(self.encoder(batch)[0])
         values = {
-            "val_loss": reconstruction + self.loss.beta * kl,
+            "val_loss": reconstruction + self.loss.beta * kl if plain else self.importance_weighted(batch, noise),
             "val_reconstruction": reconstruction,
             "val_kl": kl,
-            "val_psnr": losses.psnr(decoded, batch).mean(),
-            "val_sharpness": sharpness(decoded, batch),
+            "val_psnr": losses.psnr(rebuilt, batch).mean(),
+            "val_sharpness": sharpness(rebuilt, batch),
         }
         self.log_dict(values, prog_bar=True, batch_size=len(batch), sync_dist=True)
 
@@ -241,6 +274,7 @@ class VAE(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, t.Any]) -> None:
         checkpoint["run"], checkpoint["warmed_up"] = self.run, self.warmed_up
+        checkpoint["variance"] = float(self.variance)
         if self.adversary is not None:
             checkpoint["discriminator_optimizer"] = self.adversary.optimizer.state_dict()
             checkpoint["brought"] = self.brought
@@ -260,6 +294,7 @@ class VAE(L.LightningModule):
         runs.check_same("model.network.", here, defaults | there)
         runs.check_length("trainer.max_epochs", self.trainer, checkpoint)
         self.warmed_up = checkpoint.get("warmed_up", False)
+        self.variance.fill_(checkpoint.get("variance", 1.0))
         if self.adversary is not None:
             self.adversary.optimizer.load_state_dict(checkpoint["discriminator_optimizer"])
             self.brought = checkpoint["brought"]

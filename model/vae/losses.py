@@ -9,7 +9,7 @@ import math
 import typing as t
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 Reconstruction = t.Literal["sigma", "mse", "bce"]
@@ -28,11 +28,14 @@ class LossConfig:
         Weight of the KL divergence (Higgins et al. 2017); 1 is the ELBO.
     warmup_steps
         Steps over which beta rises linearly from 0 (Bowman et al. 2016).
+    importance_samples
+        Above 1, the importance-weighted bound of so many codes per image in place of the ELBO (Burda et al. 2016).
     """
 
     reconstruction: Reconstruction = "sigma"
     beta: float = 1.0
     warmup_steps: int = 0
+    importance_samples: int = 1
 
     def __post_init__(self) -> None:
         if self.reconstruction not in t.get_args(Reconstruction):
@@ -41,6 +44,13 @@ class LossConfig:
             raise ValueError(f"loss.beta: {self.beta} is not a finite number of at least 0")
         if self.warmup_steps < 0:
             raise ValueError(f"loss.warmup_steps: {self.warmup_steps} is negative")
+        if self.importance_samples < 1:
+            raise ValueError(f"loss.importance_samples: {self.importance_samples} is not at least 1")
+        if self.importance_samples > 1 and (self.reconstruction == "sigma" or self.beta != 1 or self.warmup_steps):
+            raise ValueError(
+                f"loss.importance_samples: {self.importance_samples} weighs whole likelihoods, so that reconstruction "
+                "must be mse or bce, beta 1 and warmup_steps 0"
+            )
 
     def beta_at(self, step: int) -> float:
         """Weight of the KL divergence at an optimizer step, counted from 0."""
@@ -63,7 +73,9 @@ class Posterior:
         return 0.5 * (self.mean.square() + self.log_variance.exp() - 1 - self.log_variance)
 
 
-def reconstruction_nats(images: Tensor, targets: Tensor, kind: Reconstruction) -> Tensor:
+def reconstruction_nats(
+    images: Tensor, targets: Tensor, kind: Reconstruction, variance: Tensor | None = None
+) -> Tensor:
     """Negative log-likelihood of ``targets`` given decoded ``images``, a scalar on this module's scale.
 
     Parameters
@@ -72,6 +84,8 @@ def reconstruction_nats(images: Tensor, targets: Tensor, kind: Reconstruction) -
         ``(N, C, H, W)`` in [0, 1].
     kind : {"sigma", "mse", "bce"}
         Gaussian of the best common deviation, Gaussian of a fixed one without its constant, or Bernoulli.
+    variance : Tensor, optional
+        Of ``sigma``, one number: in place of the best one for these very images, which no one knows beforehand.
     """
     pixels = targets[0].numel()
     if kind == "bce":
@@ -81,8 +95,45 @@ def reconstruction_nats(images: Tensor, targets: Tensor, kind: Reconstruction) -
     if kind == "mse":
         return squared_error * pixels
     # The variance that maximises the likelihood is the squared error itself; 1e-6 is far below one grey level.
-    variance = squared_error.clamp(min=1e-6)
-    return 0.5 * pixels * (math.log(2 * math.pi) + 1 + variance.log())
+    variance = squared_error.clamp(min=1e-6) if variance is None else variance
+    return 0.5 * pixels * (math.log(2 * math.pi) + variance.log() + squared_error / variance)
+
+
+def log_likelihood(images: Tensor, targets: Tensor, kind: Reconstruction, variance: float = 0.5) -> Tensor:
+    """Log p(x|z) of each image, constants included, in nats: ``(N,)`` of decoded ``images`` ``(N, C, H, W)``.
+
+    ``variance`` is that of a Gaussian; 1/2 is what ``mse`` stands for.
+    """
+    if kind == "bce":
+        with torch.autocast(images.device.type, enabled=False):
+            return -F.binary_cross_entropy(images.float(), targets.float(), reduction="none").flatten(1).sum(1)
+    squared_error = (images - targets).square().flatten(1).sum(1)
+    return -0.5 * (squared_error / variance + targets[0].numel() * math.log(2 * math.pi * variance))
+
+
+def log_weights(
+    decoder: nn.Module,
+    posterior: Posterior,
+    noise: Tensor,
+    targets: Tensor,
+    kind: Reconstruction,
+    variance: float = 0.5,
+) -> Tensor:
+    """Log of p(x|z) p(z) / q(z|x) of K codes z per image, in nats: ``(N, K)``.
+
+    The codes are the posterior's of standard normal ``noise`` ``(N, K, D)``. The mean over K is the
+    sampled ELBO; `importance_weighted` makes the tighter bound of them.
+    """
+    mean, log_variance = posterior.mean.unsqueeze(1), posterior.log_variance.unsqueeze(1)
+    codes = Posterior(mean, log_variance).sample(noise)
+    images, again = decoder(codes.flatten(0, 1)), targets.repeat_interleave(noise.shape[1], 0)
+    likelihood = log_likelihood(images, again, kind, variance).view(noise.shape[:2])
+    return likelihood + 0.5 * (noise.square() + log_variance - codes.square()).sum(2)
+
+
+def importance_weighted(weights: Tensor) -> Tensor:
+    """Lower bound on log p(x) of each image from its `log_weights` ``(N, K)``: ``(N,)``, Burda et al. (2016)."""
+    return weights.logsumexp(1) - math.log(weights.shape[1])
 
 
 def psnr(images: Tensor, targets: Tensor) -> Tensor:

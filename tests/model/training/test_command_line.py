@@ -41,6 +41,67 @@ def test_a_run_leaves_logs_and_checkpoints(recipe: pathlib.Path, tmp_path: pathl
     assert any((tmp_path / "tensorboard").iterdir())
 
 
+def validation_losses(module: VAE, images: torch.Tensor, batches: int) -> torch.Tensor:
+    """What is logged as val_loss for the same images as so many batches."""
+    logged: list[torch.Tensor] = []
+    module.log_dict = lambda values, **_: logged.append(values["val_loss"])  # type: ignore[method-assign, misc, assignment]
+    module.trainer = L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    module.eval()
+    with torch.no_grad():
+        for index in range(batches):
+            module.validation_step(images, index)
+    return torch.stack(logged)
+
+
+def test_the_validation_loss_is_the_negative_elbo_of_sampled_codes_at_the_variance_of_training() -> None:
+    torch.manual_seed(0)
+    trainers.quiet()
+    network = dataclasses.replace(TINY, aspect=False)
+    module = VAE(network, LossConfig("sigma"), OptimizerConfig())
+    module.variance.fill_(0.02)
+    module.encoder.posterior.bias.data[network.latents :] = 1.0  # wide posteriors, whose means say little of them
+    module.decoder.body[0][0].weight.data *= 3
+    images = torch.rand(4, 3, 32, 32)
+    with torch.no_grad():
+        mean, log_variance = module.eval().encoder(images)
+        posterior = torch.distributions.Normal(mean, (log_variance / 2).exp())
+        pixels = [torch.distributions.Normal(module.decoder(posterior.sample()), 0.02**0.5) for _ in range(100)]
+        divergence = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(0.0, 1.0)).sum(1)
+        likelihoods = torch.stack([each.log_prob(images).sum((1, 2, 3)) for each in pixels])
+    expected = (divergence - likelihoods.mean(0)).mean()
+    losses = validation_losses(module, images, 60)
+    assert float(losses.mean()) == pytest.approx(float(expected), abs=4 * float(losses.std()) / 60**0.5)
+    assert len(set(losses.tolist())) == 60
+    assert torch.equal(losses, validation_losses(module, images, 60))
+
+
+def test_the_variance_of_the_pixels_is_that_of_training_and_is_kept(
+    recipe: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    cli = train([f"--recipe={recipe}", f"--out={tmp_path}"])
+    facts = released.load_checkpoint(tmp_path / "checkpoints" / "last.ckpt")[3]
+    images = cli.datamodule.train.__getitems__(range(16)) / 255
+    with torch.no_grad():
+        error = (cli.model.decoder(cli.model.encoder(images)[0]) - images).square().mean()
+    assert facts["variance"] == pytest.approx(float(error), rel=0.7)
+    again = VAE(cli.model.network, cli.model.loss, cli.model.optimizer)
+    again.trainer = cli.trainer
+    again.on_load_checkpoint(torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True))
+    assert float(again.variance) == pytest.approx(facts["variance"])
+
+
+def test_the_importance_weighted_bound_is_trained_and_is_no_worse_than_the_elbo(
+    recipe: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    keys = ["--model.loss.importance_samples=8", "--model.loss.reconstruction=bce", "--model.loss.warmup_steps=0"]
+    cli = train([f"--recipe={recipe}", f"--out={tmp_path}", *keys, "--model.network.aspect=false"])
+    values = cli.trainer.callback_metrics
+    assert values["loss_epoch"] < values["reconstruction_epoch"] + values["kl_epoch"]
+    assert values["val_loss"] < values["val_reconstruction"] + values["val_kl"]
+    with pytest.raises(ValueError, match=r"importance_samples: 8 .* network\.aspect false"):
+        train([f"--recipe={recipe}", f"--out={tmp_path / 'other'}", *keys])
+
+
 def test_a_resumed_run_ends_bit_for_bit_where_the_unbroken_one_does(
     recipe: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +187,8 @@ def test_a_run_is_resumed_for_more_epochs_at_another_weight_of_the_divergence(
         ("--model.network.depth=3", "depth"),
         ("--model.loss.reconstruction=l1", "reconstruction"),
         ("--model.loss.beta=-1", "beta"),
+        ("--model.loss.importance_samples=0", "importance_samples"),
+        ("--model.loss.importance_samples=5", "importance_samples"),
         ("--data.batch_size=none", "batch_size"),
         ("--trainer.max_epoch=3", "max_epoch"),
         ("--trainer.logger=false", "trainer.logger"),
