@@ -1,6 +1,7 @@
 /**
  * The page: which view is open, what arrives from outside, how the model is.
  *
+ * @import { Call } from "./snippets.js"
  * @import { Slot, States, View } from "./state.js"
  */
 
@@ -20,9 +21,9 @@ const HEALTH_TRIES = 20;
 
 /**
  * A view's module: `start` is called once, before anything else; `render` shows a state, and is called again for every
- * change; `hide` is called when another view opens.
+ * change; `call` is the request behind what is shown, null where nothing is; `hide` is called when another view opens.
  * @template {View} V
- * @typedef {{start: () => void, render: (state: Readonly<States[V]>) => unknown, hide?: () => void}} Module
+ * @typedef {{start: () => void, render: (state: Readonly<States[V]>) => unknown, call: () => Call | null, hide?: () => void}} Module
  */
 
 /** The first view comes with the page; the others at the first movement, or when they are opened. */
@@ -61,7 +62,9 @@ async function route() {
   const module = await load(view).catch(missing);
   if (!module || open !== view) return; // gone on meanwhile
   shown = module;
+  showCall();
   await module.render(get(view));
+  showCall();
   if (view === "random") import("./hero.js").then((hero) => hero.start(), () => {}); // after the cars: it is no part of them
 }
 
@@ -69,6 +72,13 @@ function leave() {
   shown?.hide?.();
   shown = undefined;
   quiet();
+}
+
+/** Keep the code of the open panel true to what is on the screen. */
+async function showCall() {
+  if (!$("#api").prop("open")) return;
+  const panel = await import("./api-panel.js").catch(missing);
+  panel?.show(shown?.call() ?? null);
 }
 
 /**
@@ -149,7 +159,7 @@ function start() {
       $(".pick--a").toggleClass("is-on", Boolean(a));
       $(".pick--b").toggleClass("is-on", Boolean(b));
     }
-    if (view === open) shown?.render(get(view));
+    if (view === open) Promise.resolve(shown?.render(get(view))).then(showCall);
   });
 
   document.addEventListener("load", ({ target }) => {
@@ -204,7 +214,7 @@ function start() {
     if (file) take(file, target);
   });
 
-  $("#api-link, [data-api-link]").attr("href", address("/openapi.json"));
+  $("#api").on("toggle", showCall);
   showShelf();
   route();
   watchHealth();

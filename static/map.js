@@ -3,6 +3,7 @@
  *
  * @import { Context } from "./api.js"
  * @import { Direction } from "./directions.js"
+ * @import { Call } from "./snippets.js"
  * @import { Car, MapState } from "./state.js"
  */
 
@@ -103,6 +104,9 @@ function latentAt(cell) {
   return move(latent, axes().map((direction, i) => [direction, (cell[i] - own[i]) * STEP]));
 }
 
+/** The request for all cars in view. @returns {Call | null} */
+export const call = () => (origin && along.length > 1 ? { path: "/decode", json: { latents: cells().map(latentAt) } } : null);
+
 /** @param {number[]} cell */
 const describe = (cell) => axes().map(({ name }, i) => `${capital(name)} ${(cell[i] * STEP).toFixed(1).replace("-", "−")}`).join(", ");
 
@@ -145,7 +149,7 @@ function draw() {
   return job("map", "Drawing the map", async (context) => {
     drawing = true;
     try {
-      for (let cells = missing(); cells.length; cells = missing()) await drawOnce(cells, context);
+      for (let wanted = missing(); wanted.length; wanted = missing()) await drawOnce(wanted, context);
       say("The map is drawn");
     } finally {
       drawing = false;
@@ -153,13 +157,15 @@ function draw() {
   });
 }
 
-const missing = () => Array.from({ length: SIDE * SIDE }, (_, index) => cellAt(index)).filter((cell) => !pictures.has(String(cell)));
+const cells = () => Array.from({ length: SIDE * SIDE }, (_, index) => cellAt(index));
 
-/** @param {number[][]} cells @param {Context} context */
-async function drawOnce(cells, context) {
+const missing = () => cells().filter((cell) => !pictures.has(String(cell)));
+
+/** @param {number[][]} wanted @param {Context} context */
+async function drawOnce(wanted, context) {
   const into = pictures; // another car's map, opened meanwhile, is another one
-  const { images } = await requestJson(pictured("/decode", { size: CELL }), { json: { latents: cells.map(latentAt) }, ...context });
-  cells.forEach((cell, i) => into.set(String(cell), images[i]));
+  const { images } = await requestJson(pictured("/decode", { size: CELL }), { json: { latents: wanted.map(latentAt) }, ...context });
+  wanted.forEach((cell, i) => into.set(String(cell), images[i]));
   if (into === pictures) showCells();
 }
 

@@ -1,6 +1,7 @@
 /**
  * The cars between two cars: frames fetched once, then played and scrubbed in the browser.
  *
+ * @import { Call } from "./snippets.js"
  * @import { Car, MorphState, Slot } from "./state.js"
  * @typedef {{lambda: number, image: string}} Frame  `lambda` is the share of the way from A to B
  */
@@ -105,6 +106,9 @@ function end(slot) {
 }
 
 const ends = () => ({ start: end("a"), end: end("b") });
+
+/** The request for the frames that are there. @returns {Call | null} */
+export const call = () => (frames.length ? { path: "/interpolate", query: way(), json: ends() } : null);
 
 /** @param {Frame[]} list */
 function setFrames(list) {

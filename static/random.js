@@ -3,6 +3,7 @@
  *
  * @import { Context } from "./api.js"
  * @import { DrawnCar } from "./cars.js"
+ * @import { Call } from "./snippets.js"
  * @import { Car, RandomState } from "./state.js"
  */
 
@@ -11,12 +12,14 @@ import { blank, latentCar, mount, resolve, seededCar } from "./cars.js";
 import { interpolate } from "./latents.js";
 import { format, parseReference } from "./links.js";
 import { job, say, tell } from "./notes.js";
-import { change, freshSeed } from "./state.js";
+import { change, freshSeed, get } from "./state.js";
 
 const FIRST_CARS = 12; // of a larger sheet these come first, by a request of their own
 const STRAY = 0.3; // share of the way from a car to a random one, at temperature 1
 
 let shown = ""; // the state whose cars are there or on their way
+/** Of the variations that are there. @type {number[][]} */
+let varied = [];
 
 /** @param {Readonly<RandomState>} state */
 export function render(state) {
@@ -91,7 +94,15 @@ async function* variations({ seed, count, temperature, like }, context) {
   /** @type {number[][]} */
   const latents = others.cars.map((/** @type {{latent: number[]}} */ { latent }) => interpolate(origin.latent, latent, share));
   const { images } = await requestJson(pictured("/decode", SHEET), { json: { latents }, ...context });
+  varied = latents;
   yield { first: 0, cars: latents.map((latent, i) => ({ ...latentCar(latent, images[i], `Variation ${i}`), number: String(i), small: true })) };
+}
+
+/** The request for the cars that are there. @returns {Call | null} */
+export function call() {
+  const { seed, count, temperature, like } = get("random");
+  if (!$("#random-cars > [data-ref]").length) return null;
+  return like ? { path: "/decode", json: { latents: varied } } : { path: "/random", query: { seed, count, temperature } };
 }
 
 /** What the form says. @returns {Partial<RandomState>} */

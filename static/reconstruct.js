@@ -2,14 +2,17 @@
  * A photograph and what the network makes of it.
  *
  * @import { Context } from "./api.js"
+ * @import { Call } from "./snippets.js"
  * @import { Car, ReconstructState } from "./state.js"
  * @typedef {{original: string, width: number, height: number, psnr: number, latent: number[]}} Answer  of `/reconstruct`
- * @typedef {{car: Car, answer?: Answer, uploaded?: string}} Result  `uploaded` is the picture that was sent, a data URL
+ * @typedef {{car: Car, answer?: Answer, uploaded?: string, file?: {name: string, type: string}}} Result  `uploaded` is the
+ *   picture that was sent, a data URL; `file` is the visitor's own
  */
 
 import { pictured, requestJson } from "./api.js";
 import { actions, blank, latentCar, mount, resolve } from "./cars.js";
 import { job, say, tell } from "./notes.js";
+import { carCall } from "./snippets.js";
 import { card, firstPicture, save, shrink, toDataUrl, withoutBars } from "./pictures.js";
 import { change } from "./state.js";
 
@@ -20,6 +23,8 @@ const STORED = "carvae.photograph"; // the last result, in this tab only: it sur
 /** Results of this visit by reference, so that back and forward find them. @type {Map<string, Result>} */
 const seen = new Map();
 let shown = ""; // reference of the result that is there
+/** @type {Result | undefined} */
+let presented;
 
 /** @param {Readonly<ReconstructState>} state */
 export function render({ z }) {
@@ -62,7 +67,8 @@ export async function encode(file, name, context) {
   body.append("image", sent, "car");
   const answer = await requestJson("/reconstruct", { method: "POST", body, ...context });
   const readable = await createImageBitmap(sent).then(() => true, () => false); // the server reads more formats
-  return { answer, uploaded: readable ? await toDataUrl(sent) : answer.original, car: latentCar(answer.latent, answer.reconstruction, name) };
+  const own = file instanceof File ? { file: { name: file.name, type: file.type } } : {};
+  return { ...own, answer, uploaded: readable ? await toDataUrl(sent) : answer.original, car: latentCar(answer.latent, answer.reconstruction, name) };
 }
 
 /** @param {Result} result */
@@ -91,8 +97,16 @@ function stages({ car, answer, uploaded }) {
   );
 }
 
+/** The request for the reconstruction that is there. @returns {Call | null} */
+export function call() {
+  if (!presented) return null;
+  const { file, car } = presented;
+  return file ? { path: "/reconstruct", file } : carCall(car.ref, car.latent);
+}
+
 /** @param {Result} result */
-function present({ car, answer, uploaded }) {
+function present(result) {
+  const { car, answer, uploaded } = presented = result;
   const latent = car.latent ?? [];
   shown = car.ref;
   $("#result").addClass("is-full").toggleClass("is-alone", !answer);

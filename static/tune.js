@@ -2,6 +2,7 @@
  * One car, moved along the directions in which cars differ most.
  *
  * @import { Context } from "./api.js"
+ * @import { Call } from "./snippets.js"
  * @import { Car, TuneState } from "./state.js"
  * @import { Direction } from "./directions.js"
  */
@@ -11,6 +12,7 @@ import { actions, latentCar, resolve } from "./cars.js";
 import { REACH, directions, move, place } from "./directions.js";
 import { parseReference } from "./links.js";
 import { job, say, stamp, tell } from "./notes.js";
+import { carCall } from "./snippets.js";
 import { change, freshSeed, get } from "./state.js";
 
 const MOST = 8; // directions that a server tells
@@ -158,6 +160,13 @@ async function drawOnce(from, context) {
   const images = ends.length ? await decode(ends, context, { size: 96 }) : [];
   if (from !== origin) return;
   $("#dials img").each((i, element) => { $(element).attr("src", images[i]); });
+}
+
+/** The request for the car as its dials are. @returns {Call | null} */
+export function call() {
+  if (!origin) return null;
+  const at = places();
+  return hasMoved(at) ? { path: "/decode", json: { latents: [latentAt(at, origin)] } } : carCall(origin.ref, origin.latent);
 }
 
 /** @param {Car} from @param {number[]} latent @param {Context} context */

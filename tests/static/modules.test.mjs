@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { test } from "node:test";
 
 const FOLDER = new URL("../../static/", import.meta.url);
-const SCRIPTS = ["config.js", "start.js"]; // run before the page is drawn, and are no modules
+const SCRIPTS = ["config.js", "reference.js", "start.js"]; // are no modules
 
 for (const name of readdirSync(FOLDER).filter((each) => each.endsWith(".js") && !SCRIPTS.includes(each))) {
   test(`${name} can be imported without a page`, async () => {
