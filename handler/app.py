@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from flask import Blueprint, Flask, Response, current_app, g, request
 
-from . import admission, errors, images, inputs, middleware, share
+from . import admission, errors, images, inputs, middleware, plausibility, share
 from .answers import JSON, as_json, check_size, choose, numbers
 from .errors import Problem
 from .latents import MAX_INDEX, MAX_SEED, METHODS, Array, noise
@@ -117,14 +117,15 @@ def reconstruct() -> Response:
     model = _model()
     upload = _read(data, model, "image")
     with timed("model"):
-        mean, _ = model.engine.encode(upload.pixels)
-        rebuilt = upload.crop(_decode(model, mean)[0])
+        mean, log_variance = model.engine.encode(upload.pixels)
+        decoded = _decode(model, mean)[0]
+        rebuilt = upload.crop(decoded)
     with timed("encode"):
         if form != JSON:
             return _answer(images.encode(images.picture(rebuilt, side), form), form, model)
         original = upload.crop(upload.pixels[0])
         mse = float(np.mean((original - np.clip(rebuilt, 0, 1)) ** 2))
-        body = {
+        body: dict[str, t.Any] = {
             "width": upload.width,
             "height": upload.height,
             "original": images.data_url(images.picture(original, side), inline),
@@ -133,6 +134,10 @@ def reconstruct() -> Response:
             "psnr": -10 * math.log10(max(mse, 1e-10)),  # a perfect copy would be infinite, which JSON lacks
             "latent": numbers(mean[0]),
         }
+        if known := model.manifest.plausibility:
+            whole = float(np.mean((upload.pixels[0] - np.clip(decoded, 0, 1)) ** 2))
+            away = plausibility.distance(known, mean, log_variance, whole)
+            body["plausibility"] = {"distance": away, "threshold": known.threshold, "car": away <= known.threshold}
         return _answer(body, form, model)
 
 

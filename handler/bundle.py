@@ -14,7 +14,7 @@ from pathlib import Path
 from . import files, sources
 from .sources import BundleError, Folder, Source
 
-__all__ = ["MANIFEST", "POINTER", "Bundle", "BundleError", "Direction", "Manifest"]
+__all__ = ["MANIFEST", "POINTER", "Bundle", "BundleError", "Direction", "Manifest", "Plausibility"]
 
 log = logging.getLogger("carvae")
 
@@ -49,6 +49,26 @@ class Direction:
 
 
 @dataclasses.dataclass(frozen=True)
+class Plausibility:
+    """What photographs of cars are like; `plausibility.distance` uses it.
+
+    Parameters
+    ----------
+    groups : int
+        Groups of equal length, G, that a latent is divided into.
+    mean, precision : tuple
+        Mean and inverse covariance of the ``2 G + 1`` numbers that sum a photograph up.
+    threshold : float
+        Distance above which an upload does not look like a car.
+    """
+
+    groups: int
+    mean: tuple[float, ...]
+    precision: tuple[tuple[float, ...], ...]
+    threshold: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Manifest:
     """What ``manifest.json`` says of the bundle; keys that serving has no use for are left out.
 
@@ -66,6 +86,8 @@ class Manifest:
         SHA-256 and length in bytes of each file.
     directions : tuple of Direction
         The widest first; none where the manifest names none.
+    plausibility : Plausibility or None
+        What photographs of cars are like; None where the manifest does not say.
     """
 
     name: str
@@ -76,6 +98,7 @@ class Manifest:
     noise_dim: int
     files: Mapping[str, tuple[str, int]]
     directions: tuple[Direction, ...] = ()
+    plausibility: Plausibility | None = None
 
     @classmethod
     def parse(cls, data: bytes) -> t.Self:
@@ -102,6 +125,7 @@ class Manifest:
             noise_dim=_field(values, "noise_dim", lambda v: _is_int(v, 1, 65536), "an integer, 1 to 65536"),
             files={name: _file(name, entry) for name, entry in files.items()},
             directions=tuple(_direction(place, entry, latent_dim) for place, entry in enumerate(directions)),
+            plausibility=_plausibility(values.get("plausibility"), latent_dim),
         )
 
 
@@ -216,7 +240,7 @@ def _field(values: Mapping[str, t.Any], key: str, accept: t.Callable[[t.Any], bo
     return values[key]
 
 
-def _is_int(value: object, low: int, high: int) -> bool:
+def _is_int(value: object, low: int, high: int) -> t.TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
@@ -242,7 +266,7 @@ def _file(name: str, entry: object) -> tuple[str, int]:
     if isinstance(entry, dict):
         sha256, length = entry.get("sha256"), entry.get("bytes")
         if isinstance(sha256, str) and _SHA256.fullmatch(sha256) and _is_int(length, 1, 2**31):
-            return sha256, t.cast(int, length)
+            return sha256, length
     raise BundleError(f"{MANIFEST}: files[{name!r}] is {str(entry)[:120]}; expected sha256 in hex and bytes")
 
 
@@ -264,3 +288,32 @@ def _direction(place: int, entry: object, dim: int) -> Direction:
     if not 0.99 < math.hypot(*vector) < 1.01:
         raise BundleError(f"{where}: vector has length {math.hypot(*vector):.3g}; expected 1")
     return Direction(name, float(sd), float(mean), tuple(map(float, vector)))
+
+
+def _plausibility(entry: object, dim: int) -> Plausibility | None:
+    if entry is None:
+        return None
+    where = f"{MANIFEST}: plausibility"
+    if not isinstance(entry, dict):
+        raise BundleError(f"{where} is {str(entry)[:80]!r}; expected an object")
+    groups, mean, precision, threshold = (entry.get(key) for key in ("groups", "mean", "precision", "threshold"))
+    if not _is_int(groups, 1, 64) or dim % groups:
+        raise BundleError(f"{where}: groups is {str(groups)[:80]!r}; expected a divisor of {dim}, 1 to 64")
+    length = 2 * groups + 1
+    if not _is_vector(mean, length):
+        raise BundleError(f"{where}: mean is {str(mean)[:80]!r}; expected {length} numbers")
+    if (
+        not isinstance(precision, list)
+        or len(precision) != length
+        or not all(_is_vector(row, length) for row in precision)
+    ):
+        raise BundleError(f"{where}: precision is {str(precision)[:80]!r}; expected {length} rows of {length} numbers")
+    if not _is_finite(threshold) or threshold <= 0:
+        raise BundleError(f"{where}: threshold is {str(threshold)[:80]!r}; expected a number above 0")
+    return Plausibility(
+        groups, tuple(map(float, mean)), tuple(tuple(map(float, row)) for row in precision), float(threshold)
+    )
+
+
+def _is_vector(value: object, length: int) -> t.TypeGuard[list[float]]:
+    return isinstance(value, list) and len(value) == length and all(map(_is_finite, value))

@@ -3,9 +3,11 @@
     python scripts/export.py model/pretrained/carvae.safetensors build/bundle
     python scripts/export.py runs/carvae/checkpoints/last.ckpt build/bundle --release build/carvae.safetensors
     python scripts/export.py build/carvae.safetensors build/bundle --flow runs/prior/last.ckpt
+    python scripts/export.py build/carvae.safetensors build/bundle --data data/cars --release build/measured.safetensors
 
 From a checkpoint, a mixture is fitted as the prior first, to the codes of the training images (--data, if they have
-moved). A flow that scripts/train_prior.py has trained takes the place of either's prior.
+moved), and the distance from photographs is measured above which an upload does not look like a car. With --data,
+released weights are measured, too. A flow that scripts/train_prior.py has trained takes the place of either's prior.
 """
 
 import argparse
@@ -22,7 +24,11 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     )
     parser.add_argument("weights", type=pathlib.Path, metavar="CHECKPOINT", help=".ckpt or .safetensors file")
     parser.add_argument("out", type=pathlib.Path, metavar="OUT", help="bundle folder to write")
-    parser.add_argument("--data", type=pathlib.Path, help="prepared data to fit the prior to")
+    parser.add_argument(
+        "--data",
+        type=pathlib.Path,
+        help="prepared data, if it has moved; for released weights: to measure what is plausible",
+    )
     parser.add_argument("--prior", choices=("mixture", "normal"), help="kind of prior to draw from")
     parser.add_argument("--mixture-axes", type=int, help="principal axes of the mixture (160, fewer for few codes)")
     parser.add_argument("--components", type=int, help="Gaussians in the mixture (24, fewer for few codes)")

@@ -4,7 +4,8 @@
  * @import { Context } from "./api.js"
  * @import { Call } from "./snippets.js"
  * @import { Car, ReconstructState } from "./state.js"
- * @typedef {{original: string, width: number, height: number, psnr: number, latent: number[]}} Answer  of `/reconstruct`
+ * @typedef {{original: string, width: number, height: number, psnr: number, latent: number[],
+ *   plausibility?: {car: boolean}}} Answer  of `/reconstruct`
  * @typedef {{car: Car, answer?: Answer, uploaded?: string, file?: {name: string, type: string}}} Result  `uploaded` is the
  *   picture that was sent, a data URL; `file` is the visitor's own
  */
@@ -17,6 +18,8 @@ import { card, firstPicture, save, shrink, toDataUrl, withoutBars } from "./pict
 import { change } from "./state.js";
 
 const EXAMPLES = { count: 6, seed: 128, temperature: 0.9 };
+
+const NO_CAR = "This does not look like a car. The network knows nothing else, so it drew what comes nearest.";
 
 const STORED = "carvae.photograph"; // the last result, in this tab only: it survives a reload
 
@@ -106,7 +109,7 @@ export function call() {
 
 /** @param {Result} result */
 function present(result) {
-  const { car, answer, uploaded } = presented = result;
+  const { car, answer, uploaded, file } = presented = result;
   const latent = car.latent ?? [];
   shown = car.ref;
   $("#result").addClass("is-full").toggleClass("is-alone", !answer);
@@ -119,18 +122,21 @@ function present(result) {
   ]), "carvae-before-after"));
   $("#stages").empty().append(stages({ car, answer, uploaded }));
   split(50);
-  const facts = answer ? measured(answer) : [["Made from", `${latent.length} numbers in the link; the photograph is not part of it`]];
+  const facts = answer ? measured(answer, Boolean(file)) : [["Made from", `${latent.length} numbers in the link; the photograph is not part of it`]];
   $("#spec").empty().append(facts.flatMap(([term, fact]) => [$("<dt>").text(term), $("<dd>").text(fact)]));
   barcode(latent);
   $("#compare")[0].style.setProperty("--shape", String(answer ? answer.width / answer.height : 1));
   say(answer ? `Reconstructed with a PSNR of ${answer.psnr.toFixed(1)} decibels` : `${car.name} is drawn`);
 }
 
-/** @param {Answer} answer @returns {[string, string][]} */
-function measured({ psnr, width, height, latent }) {
+/** @param {Answer} answer @param {boolean} judged  whether it is to be told if it is of a car @returns {[string, string][]} */
+function measured({ psnr, width, height, latent, plausibility }, judged) {
   const values = width * height * 3;
+  const known = judged && plausibility;
+  const likeness = psnr < 19 ? "a rough sketch" : psnr < 23 ? "a fair likeness" : "a close likeness";
   return [
-    ["Likeness", `${psnr.toFixed(1)} dB PSNR, ${psnr < 19 ? "a rough sketch" : psnr < 23 ? "a fair likeness" : "a close likeness"}`],
+    ...(known ? [/** @type {[string, string]} */ (["Verdict", plausibility.car ? "This looks like a car." : NO_CAR])] : []),
+    ["Likeness", `${psnr.toFixed(1)} dB PSNR${known && !plausibility.car ? "" : `, ${likeness}`}`],
     ["Seen at", `${width} × ${height} pixels, ${values.toLocaleString("en")} values`],
     ["Kept", `${latent.length} numbers, one for every ${Math.round(values / latent.length)} values`],
   ];

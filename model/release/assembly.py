@@ -11,7 +11,7 @@ import typing as t
 from ..data import prepared
 from ..prior import priors
 from ..vae import codes as vae_codes
-from . import released
+from . import plausibility, released
 from .released import Release
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -76,7 +76,10 @@ def assemble(
         The file.
     progress
         Hears what takes a while.
-    data, directions
+    data
+        The prepared data of a checkpoint, as of `from_checkpoint`; for released weights, photographs to measure anew
+        what is plausible.
+    directions
         As of `from_checkpoint`, for a checkpoint only.
 
     Raises
@@ -88,10 +91,11 @@ def assemble(
     if weights.suffix == ".ckpt":
         model, codes = from_checkpoint(weights, progress, data, directions or ())
     else:
-        for name, value in (("data", data), ("directions", directions)):
-            if value is not None:
-                raise ValueError(f"--{name}: for a training checkpoint only; {weights} has its own")
+        if directions is not None:
+            raise ValueError(f"--directions: for a training checkpoint only; {weights} has its own")
         model = released.load(weights)
+        if data is not None:
+            measure_plausibility(model, data, progress)
     model.prior = choose_prior(choice, model, codes, progress)
     metrics, card = weights.with_suffix(".metrics.json"), weights.with_suffix(".md")
     if metrics.is_file():
@@ -154,7 +158,26 @@ def from_checkpoint(
         "metrics": {},
         "directions": priors.principal_directions(codes, names=directions),
     }
-    return Release(network, encoder, decoder, priors.StandardNormal(network.latent_dim), facts), codes
+    model = Release(network, encoder, decoder, priors.StandardNormal(network.latent_dim), facts)
+    measure_plausibility(model, folder, progress)
+    return model, codes
+
+
+def measure_plausibility(model: Release, folder: pathlib.Path, progress: Progress) -> None:
+    """Put into the facts what the photographs of a folder are like to the networks (`plausibility.fit`).
+
+    Raises
+    ------
+    ValueError
+        The folder holds no prepared data, or its images are not of the model's size.
+    """
+    train, val = (prepared.open_split(folder, split) for split in ("train", "val"))
+    sides, channels = train.images.shape[1:3], train.images.shape[3]
+    if (*sides, channels) != (model.network.image_size, model.network.image_size, model.network.channels):
+        wanted = f"{model.network.image_size} px and {model.network.channels} channels"
+        raise ValueError(f"{folder}: images of {sides[0]} px and {channels} channels; the model's have {wanted}")
+    progress(f"measuring what is plausible, by the images of {folder}")
+    model.facts["plausibility"] = plausibility.fit(model.encoder, model.decoder, train, val)
 
 
 def choose_prior(choice: PriorChoice, model: Release, codes: priors.Array | None, progress: Progress) -> priors.Prior:

@@ -152,10 +152,8 @@ def test_another_page_can_show_a_sheet_and_a_car_of_a_seed(
     )
     other.goto(f"{url}/other.html")
     other.wait_for_load_state("load")
-    assert other.eval_on_selector_all("img", "images => images.map((image) => image.naturalWidth)") == [
-        68,
-        1200,
-    ]  # two cars with a gap, and a card
+    widths = other.eval_on_selector_all("img", "images => images.map((image) => image.naturalWidth)")
+    assert widths == [68, 1200]  # two cars with a gap, and a card
     links = other.eval_on_selector_all("a", "links => links.map((link) => link.href)")
     assert links[0].startswith(f"{url}/#random?seed=7&count=2")
     assert links[1] == f"{url}/car/7.1"

@@ -4,11 +4,14 @@ import base64
 import io
 import re
 import typing as t
+from pathlib import Path
 
 import pytest
+from flask import Flask
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from tests import bundles
 from tests.e2e import visitor
 
 
@@ -178,3 +181,25 @@ def test_before_and_after_download_as_one_picture(open_page: t.Callable[..., Pag
         page.get_by_role("button", name="Before and after").click()
     with Image.open(download.value.path()) as image:
         assert (image.format, image.size) == ("PNG", (1200, 630))
+
+
+@pytest.mark.parametrize(
+    ("threshold", "verdict"), [(100, "This looks like a car."), (0.001, "does not look like a car")]
+)
+def test_a_photograph_is_told_to_be_of_a_car_or_not_and_an_example_is_not_judged(
+    open_page: t.Callable[..., Page],
+    serve_page: t.Callable[[Flask], str],
+    start_app: t.Callable[..., Flask],
+    own_bundle: Path,
+    car_png: bytes,
+    threshold: float,
+    verdict: str,
+) -> None:
+    like_this = {"groups": 1, "mean": [0, -4, -4], "precision": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}
+    bundles.edit_manifest(own_bundle, plausibility={**like_this, "threshold": threshold})
+    page = open_page("#reconstruct", address=serve_page(start_app(own_bundle)))
+    visitor.upload(page, car_png)
+    expect(page.locator("#spec")).to_contain_text(verdict)
+    page.get_by_role("button", name="Reconstruct example 1").click()
+    expect(page.locator("#spec")).not_to_contain_text("look")
+    expect(page.locator("#spec")).to_contain_text("dB PSNR")

@@ -84,6 +84,18 @@ def test_reconstruct_answers_original_and_reconstruction_in_the_uploads_shape(
     assert len(body["latent"]) == LATENT
 
 
+def test_an_upload_is_told_to_be_of_a_car_or_not_where_the_model_was_measured(
+    own_bundle: Path, start_app: t.Callable[..., Flask], client: FlaskClient, car_png: bytes
+) -> None:
+    assert "plausibility" not in post(client, "/reconstruct", image=car_png).json
+    like_this = {"groups": 1, "mean": [0, -4, -4], "precision": np.eye(3).tolist()}
+    for threshold, car in ((100, True), (0.001, False)):
+        bundles.edit_manifest(own_bundle, plausibility={**like_this, "threshold": threshold})
+        verdict = post(start_app(own_bundle).test_client(), "/reconstruct", image=car_png).json["plausibility"]
+        assert (verdict["threshold"], verdict["car"]) == (threshold, car)
+        assert 0.001 < verdict["distance"] < 100
+
+
 def test_a_perfect_reconstruction_has_a_finite_psnr(client: FlaskClient) -> None:
     body = post(client, "/reconstruct", image=png(Image.new("RGB", (32, 32), "white"))).json
     assert body["mse"] == 0

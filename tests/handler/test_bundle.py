@@ -100,6 +100,28 @@ def test_a_wrong_direction_is_named(own_bundle: Path, change: dict[str, t.Any], 
         open_bundle(own_bundle)
 
 
+PLAUSIBLE: dict[str, t.Any] = {"groups": 1, "mean": [0, 0, 0], "precision": [[1, 0, 0]] * 3, "threshold": 4}
+
+
+def test_what_is_plausible_is_kept_and_may_be_absent(own_bundle: Path) -> None:
+    assert open_bundle(own_bundle).manifest.plausibility is None
+    bundles.edit_manifest(own_bundle, plausibility=PLAUSIBLE)
+    known = open_bundle(own_bundle).manifest.plausibility
+    assert known
+    assert (known.groups, known.threshold, len(known.precision)) == (1, 4, 3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"groups": 5}, {"groups": "1"}, {"mean": [0, 0]}, {"precision": [[1, 0, 0]]}, {"precision": [[1], [1], [1]]},
+     {"threshold": 0}, {"threshold": "4"}],
+)  # fmt: skip
+def test_a_measure_that_does_not_fit_is_named(own_bundle: Path, change: dict[str, t.Any]) -> None:
+    bundles.edit_manifest(own_bundle, plausibility=PLAUSIBLE | change)
+    with pytest.raises(BundleError, match=f"manifest.json: plausibility: {next(iter(change))} is "):
+        open_bundle(own_bundle)
+
+
 @pytest.mark.parametrize("directions", [{}, "lightness", ["lightness"], [bundles.lightness(192)] * 65])
 def test_directions_that_are_no_list_of_objects_are_refused(own_bundle: Path, directions: t.Any) -> None:
     bundles.edit_manifest(own_bundle, directions=directions)
