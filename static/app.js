@@ -140,6 +140,16 @@ async function watchHealth(tries = HEALTH_TRIES) {
   if (!health.model && tries > 1) setTimeout(() => watchHealth(tries - 1), HEALTH_PAUSE_MS);
 }
 
+/** The bars of How it works come once their place is in view. */
+function watchBars() {
+  const watcher = new IntersectionObserver((entries) => {
+    if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+    watcher.disconnect();
+    import("./bars.js").then((bars) => bars.start(), () => {});
+  });
+  watcher.observe(/** @type {HTMLElement} */ (document.getElementById("how-try")));
+}
+
 /** A link may come from before the model was changed: its numbers then mean other cars. */
 function compareModels() {
   if (!isOther(linkModel)) return;
@@ -218,6 +228,7 @@ function start() {
   showShelf();
   route();
   watchHealth();
+  watchBars();
 }
 
 if (globalThis.document) start();

@@ -5,8 +5,8 @@ import { parseReference } from "./links.js";
 import { filled } from "./pictures.js";
 
 const CARS = { start: "7.4", end: "7.51" };
-const WAY = { steps: 5, method: "slerp", size: 128 }; // few frames, each faded into the next
-const FRAME_MS = 450;
+const WAY = { steps: 4, method: "slerp", size: 128 }; // few frames, each faded into the next
+const FRAME_MS = 600;
 const REST_MS = 1200; // at either end
 const TICK_MS = 40;
 

@@ -115,7 +115,7 @@ function setFrames(list) {
   frames = list;
   $(".morph")[0].style.removeProperty("--filled"); // of the frames before
   $("#scrubber").attr("max", Math.max(1, frames.length - 1));
-  $(".scrub").find("button, input").prop("disabled", frames.length === 0);
+  $(".scrub").find("button, input").add("#morph-like").prop("disabled", frames.length === 0);
   const places = Array.from({ length: STRIP_FRAMES }, (_, i) => Math.round((i * (frames.length - 1)) / (STRIP_FRAMES - 1)));
   $("#strip").empty().append(places.map((place) => {
     const $cell = $("<span>").addClass("film__frame");
@@ -248,6 +248,10 @@ export function start() {
   $("#morph-swap").on("click", () => {
     const { a, b, steps, at } = get("morph");
     change("morph", { a: b, b: a, at: steps - 1 - at }); // the same car stays in view
+  });
+  $("#morph-like").on("click", () => {
+    const { a, b } = get("morph");
+    go("random", { like: a, also: b, count: 12 });
   });
   $("#scrubber")
     .on("input", ({ target }) => moveTo(Number(/** @type {HTMLInputElement} */ (target).value), "none"))

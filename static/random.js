@@ -27,17 +27,18 @@ export function render(state) {
   $("#random-count").val(state.count);
   $("#random-temperature").val(state.temperature);
   $("#random-temperature-value").text(state.temperature.toFixed(1));
-  $("#random-like").prop("hidden", !state.like);
+  $("#random-like").prop("hidden", !state.like).find("img").last().prop("hidden", !state.also);
+  $("#random-like span").text(`Cars ${state.also ? "between and around these two" : "like this one"}. Temperature sets how far they stray.`);
   const wanted = format("random", state);
   return wanted === shown ? undefined : draw(state, wanted);
 }
 
 /** @param {Readonly<RandomState>} state @param {string} wanted */
 function draw(state, wanted) {
-  const { seed, count, like } = state;
-  if (like && !parseReference(like)) {
+  const { seed, count, like, also } = state;
+  if ([like, also].some((ref) => ref && !parseReference(ref))) {
     tell("This link is damaged: the car to vary is missing.", { lasting: true });
-    return change("random", { like: "" }, "replace");
+    return change("random", { like: "", also: "" }, "replace");
   }
   const $sheet = $("#random-cars");
   return job("random", `Drawing ${count === 1 ? "a car" : `${count} cars`}`, async ({ signal, settled, ...context }) => {
@@ -82,17 +83,19 @@ async function* sheet({ seed, count, temperature }, context) {
 }
 
 /**
- * Cars on the way from one car to each of the cars of a seed.
+ * Cars on the way from one car to each of the cars of a seed; with another car, from places between the two.
  * @param {Readonly<RandomState>} state
  * @param {Context} context
  */
-async function* variations({ seed, count, temperature, like }, context) {
-  const origin = /** @type {Car & {latent: number[]}} */ (await resolve(like, context));
-  $("#random-like img").attr("src", origin.image);
+async function* variations({ seed, count, temperature, like, also }, context) {
+  const [one, other = one] = /** @type {(Car & {latent: number[]})[]} */ (
+    await Promise.all((also ? [like, also] : [like]).map((ref) => resolve(ref, context))));
+  $("#random-like img").first().attr("src", one.image).next().attr("src", also ? other.image : null);
   const others = await requestJson(pictured("/random", { count, seed, size: 32 }), context); // for their latents
   const share = Math.min(1, STRAY * temperature);
   /** @type {number[][]} */
-  const latents = others.cars.map((/** @type {{latent: number[]}} */ { latent }) => interpolate(origin.latent, latent, share));
+  const latents = others.cars.map((/** @type {{latent: number[]}} */ { latent }, /** @type {number} */ i) =>
+    interpolate(interpolate(one.latent, other.latent, (i + 0.5) / count), latent, share));
   const { images } = await requestJson(pictured("/decode", SHEET), { json: { latents }, ...context });
   varied = latents;
   yield { first: 0, cars: latents.map((latent, i) => ({ ...latentCar(latent, images[i], `Variation ${i}`), number: String(i), small: true })) };
@@ -131,5 +134,5 @@ export function start() {
   $("#random-temperature").on("input", () => {
     $("#random-temperature-value").text(Number($("#random-temperature").val()).toFixed(1));
   }).on("change", submit);
-  $("#random-like button").on("click", () => change("random", { like: "" }));
+  $("#random-like button").on("click", () => change("random", { like: "", also: "" }));
 }

@@ -8,15 +8,25 @@
 const KEY = "carvae.shelf";
 export const ROOM = 24;
 
-/** The latest first. @returns {Kept[]} */
+/** What was read last: the text, and its cars. @type {[string, Kept[]]} */
+let read = ["[]", []];
+
+/** The latest first, at most `ROOM` whatever is stored. @returns {Kept[]} */
 export function kept() {
   try {
-    const cars = JSON.parse(localStorage.getItem(KEY) ?? "[]");
-    return Array.isArray(cars) ? cars.filter((car) => car?.ref && /^data:image\//.test(car.image)) : [];
+    const text = localStorage.getItem(KEY) ?? "[]";
+    if (text !== read[0]) {
+      const cars = JSON.parse(text);
+      read = [text, Array.isArray(cars) ? cars.filter(isCar).slice(0, ROOM) : []];
+    }
+    return read[1];
   } catch {
     return []; // storage switched off, or written by something else
   }
 }
+
+/** @param {any} car */
+const isCar = (car) => car?.ref && /^data:image\//.test(car.image);
 
 /** @param {string} ref */
 export const isKept = (ref) => kept().some((car) => car.ref === ref);

@@ -7,7 +7,8 @@
  *
  * @typedef {{ref: string, image: string, name: string, number: string, latent?: number[], small?: boolean}} Car
  * @typedef {"a" | "b"} Slot  one end of a morph
- * @typedef {{seed: string, count: number, temperature: number, like: string}} RandomState  `like` is a reference
+ * @typedef {{seed: string, count: number, temperature: number, like: string, also: string}} RandomState  `like` is the
+ *   reference of a car to vary, `also` of another: the cars then lie between the two
  * @typedef {{z: string}} ReconstructState  the reference of the reconstruction
  * @typedef {{a: string, b: string, method: string, steps: number, at: number}} MorphState  references; `at` counts from 0
  * @typedef {{car: string, dials: (number | null)[]}} TuneState  null, or nothing, is a car's own place on a dial
@@ -35,8 +36,8 @@ const whole = (...limits) => Math.round(number(...limits));
 
 /** What an address asks for. @type {{[V in View]: (params: Params) => States[V]}} */
 const PARSERS = {
-  random: ({ seed = "", count, temperature, like = "" }) => (
-    { seed, count: whole(count, 1, 64, 12), temperature: number(temperature, 0, 2, 1), like }
+  random: ({ seed = "", count, temperature, like = "", also = "" }) => (
+    { seed, count: whole(count, 1, 64, 12), temperature: number(temperature, 0, 2, 1), like, also: like && also }
   ),
   reconstruct: ({ z = "" }) => ({ z }),
   morph: ({ a = "", b = "", method, steps, at }) => (

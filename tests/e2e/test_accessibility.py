@@ -89,3 +89,9 @@ def test_morph_and_mix(page: Page) -> None:
     go(page, "#tune?car=7.1")
     expect(page.locator("#dials img[src]")).to_have_count(4)
     assert find(page) == []
+
+
+def test_map(page: Page) -> None:
+    go(page, "#map?car=7.1")
+    expect(page.locator("#map-cells img[src]")).to_have_count(64)
+    assert find(page) == []

@@ -120,3 +120,13 @@ def test_a_frame_is_copied_as_png(page: Page) -> None:
     page.get_by_role("button", name="Copy frame").click()
     expect(page.get_by_text("Copied the frame.")).to_be_visible()
     assert page.evaluate("navigator.clipboard.read().then(([item]) => item.types)") == ["image/png"]
+
+
+def test_an_animation_goes_forth_and_back(page: Page) -> None:
+    with page.expect_download() as download:
+        page.get_by_role("button", name="WebP", exact=True).click()
+    with Image.open(download.value.path()) as picture:
+        frames = [picture.seek(place) or picture.convert("RGB").tobytes() for place in range(picture.n_frames)]
+    assert len(frames) == 8
+    assert frames[5:] == frames[3:0:-1]
+    assert frames[0] != frames[4]

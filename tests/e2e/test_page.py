@@ -90,7 +90,7 @@ def test_a_phone_on_a_slow_network_shows_cars_after_few_bytes(open_page: t.Calla
     drawn = re.compile("/(random|interpolate)[?]")
     pictures = sum(size for request, size in received.items() if drawn.search(addresses.get(request, "")))
     assert 0 < pictures < sum(received.values()) < 150_000
-    # Which leaves 70 kB for the first twelve cars and the morph on arrival; ours take 42 to 47, and 20.
+    # Which leaves 70 kB for the first twelve cars and the morph on arrival; ours take 65 to 70.
     assert sum(received.values()) - pictures < 80_000
 
 

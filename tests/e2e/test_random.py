@@ -224,3 +224,66 @@ def test_the_copied_link_is_the_address(page: Page) -> None:
     page.locator("#view-random [data-copy-link]").click()
     expect(page.get_by_text("Copied the link")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == page.url
+
+
+def test_more_like_two_cars_lie_between_them_and_a_link_brings_them_back(open_page: t.Callable[..., Page]) -> None:
+    page = open_page("#morph?a=7.0&b=7.1&steps=2")
+    expect(page.locator("#frame-number")).to_have_text("1 of 2")
+    ends = visitor.pictures(page, "#strip img")
+    page.get_by_role("button", name="More like these two").click()
+    visitor.wait_for_cars(page, 12)
+    expect(page).to_have_url(re.compile("like=7.0&also=7.1"))
+    expect(page.locator("#random-like img:visible")).to_have_count(2)
+    cars = visitor.pictures(page)
+    assert len({*cars, *ends}) == len(cars) + len({*ends})
+    other = open_page(page.evaluate("location.hash"))
+    visitor.wait_for_cars(other, 12)
+    assert visitor.pictures(other) == cars
+    page.fill("#random-count", "2")
+    page.locator("#random-temperature").evaluate("slider => { slider.value = 0; }")
+    page.get_by_role("button", name="Draw this seed").click()
+    visitor.wait_for_cars(page, 2)  # without chance: a quarter and three quarters of the way
+    quarters = visitor.pictures(page)
+    page.goto(page.url.split("#")[0] + "#morph?a=7.0&b=7.1&steps=5")
+    expect(page.locator("#frame-number")).to_have_text("1 of 5")
+    way = visitor.pictures(page, "#strip img")
+    assert [brightness(page, url) for url in quarters] == pytest.approx(
+        [brightness(page, way[place]) for place in (2, 6)], abs=1.5
+    )
+
+
+def brightness(page: Page, url: str) -> float:
+    """Mean value of a picture's pixels, 0 to 255."""
+    mean: float = page.evaluate(
+        """async (url) => {
+            const image = new Image();
+            image.src = url;
+            await image.decode();
+            const pen = new OffscreenCanvas(image.width, image.height).getContext("2d");
+            pen.drawImage(image, 0, 0);
+            const { data } = pen.getImageData(0, 0, image.width, image.height);
+            return data.reduce((sum, value) => sum + value, 0) / data.length;
+        }""",
+        url,
+    )
+    return mean
+
+
+def test_more_kept_cars_than_the_shelf_has_room_for_are_not_shown(open_page: t.Callable[..., Page]) -> None:
+    page = open_page("openapi.json")
+    page.evaluate("""() => localStorage.setItem("carvae.shelf", JSON.stringify(Array.from({ length: 20_000 }, (_, i) =>
+        ({ ref: `7.${i}`, name: `Car ${i}`, image: "data:image/gif;base64,R0lGODlhAQABAAAAACw=" }))))""")
+    page.goto(page.url.replace("openapi.json", "#random?seed=7&count=2"))
+    visitor.wait_for_cars(page, 2)
+    expect(page.locator("#shelf-cars > li")).to_have_count(24)
+    page.get_by_role("button", name="Keep Car 0").first.click()
+    expect(page.locator("#shelf-cars > li")).to_have_count(23)
+
+
+def test_the_space_bar_draws_new_cars(open_page: t.Callable[..., Page]) -> None:
+    page = open_page("#random?seed=7&count=2")
+    visitor.wait_for_cars(page, 2)
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Space")
+    expect(page).not_to_have_url(re.compile("seed=7&"))
+    visitor.wait_for_cars(page, 2)

@@ -23,6 +23,17 @@ describe("an address", () => {
   });
 });
 
+test("links of seeds stay under 200 characters behind the longest of usual addresses", () => {
+  const model = "carvae-0123456789ab";
+  const car = seedReference(9007199254740991, 63, 0.55);
+  for (const hash of [
+    format("random", { seed: "9007199254740991", count: 64, temperature: 0.5, like: car, model }),
+    format("morph", { a: car, b: car, method: "slerp", steps: 32, at: 31, model }),
+    format("tune", { car, dials: "-1.5,-2.5,-3,0.5,1.5", model }),
+    format("map", { car, x: 1, y: 2, at: "-6,-6", model }),
+  ]) assert.ok(`https://d1234567890abc.cloudfront.net/${hash}`.length < 200, hash);
+});
+
 describe("a reference", () => {
   test("to a random car names its temperature where it is not 1", () => {
     assert.equal(seedReference(7, 3), "7.3");

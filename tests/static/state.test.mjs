@@ -6,7 +6,7 @@ import { change, enter, get, picked, subscribe, toParams } from "../../static/st
 const car = (ref) => ({ ref, image: "data:image/png,", name: `Car ${ref}`, number: "0" });
 
 beforeEach(() => {
-  change("random", { seed: "", count: 12, temperature: 1, like: "" });
+  change("random", { seed: "", count: 12, temperature: 1, like: "", also: "" });
   change("morph", { a: "", b: "", method: "lerp", steps: 16, at: 0 });
   change("tune", { car: "", dials: [] });
 });
@@ -14,7 +14,7 @@ beforeEach(() => {
 describe("entering a view", () => {
   test("takes what the address asks for", () => {
     enter("random", { seed: "7", count: "5", temperature: "0.5", like: "7.1" });
-    assert.deepEqual(get("random"), { seed: "7", count: 5, temperature: 0.5, like: "7.1" });
+    assert.deepEqual(get("random"), { seed: "7", count: 5, temperature: 0.5, like: "7.1", also: "" });
     enter("morph", { a: "7.0", b: "7.1@0.5", method: "slerp", steps: "5", at: "2" });
     assert.deepEqual(get("morph"), { a: "7.0", b: "7.1@0.5", method: "slerp", steps: 5, at: 2 });
     enter("tune", { car: "7.1", dials: "1,,-2.5" });
@@ -23,16 +23,16 @@ describe("entering a view", () => {
 
   test("fills in what it leaves out", () => {
     enter("random", { seed: "7" });
-    assert.deepEqual(get("random"), { seed: "7", count: 12, temperature: 1, like: "" });
+    assert.deepEqual(get("random"), { seed: "7", count: 12, temperature: 1, like: "", also: "" });
     enter("morph", { a: "7.0" });
     assert.deepEqual(get("morph"), { a: "7.0", b: "", method: "lerp", steps: 16, at: 0 });
   });
 
   test("keeps numbers within their limits, and to defaults where they are none", () => {
     enter("random", { seed: "7", count: "100", temperature: "-3" });
-    assert.deepEqual(get("random"), { seed: "7", count: 64, temperature: 0, like: "" });
+    assert.deepEqual(get("random"), { seed: "7", count: 64, temperature: 0, like: "", also: "" });
     enter("random", { seed: "7", count: "many", temperature: "" });
-    assert.deepEqual(get("random"), { seed: "7", count: 12, temperature: 1, like: "" });
+    assert.deepEqual(get("random"), { seed: "7", count: 12, temperature: 1, like: "", also: "" });
     enter("morph", { a: "7.0", method: "teleport", steps: "1", at: "99" });
     assert.deepEqual(get("morph"), { a: "7.0", b: "", method: "lerp", steps: 2, at: 31 });
   });
