@@ -71,6 +71,8 @@ def letterbox(content: bytes, size: int) -> Image.Image:
 
 
 def _opened(content: bytes) -> Image.Image:
+    # Unasked, Pillow registers the readers of a few formats only, and none of AVIF.
+    Image.init()
     image = Image.open(io.BytesIO(content), formats=FORMATS)
     if image.width * image.height > MOST_PIXELS:
         raise LeftOut(TOO_LARGE)
