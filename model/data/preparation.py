@@ -39,7 +39,7 @@ UPRIGHT = {
 NEAR_DUPLICATE_BITS = 4
 
 #: What may be read: Pillow's other readers are seldom met and little tested, and that of EPS runs Ghostscript.
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 
 #: Pixels of one image, as many as the server decodes of a JPEG: preparing one takes up to 1 GB then.
 MOST_PIXELS = 50_000_000
@@ -71,8 +71,6 @@ def letterbox(content: bytes, size: int) -> Image.Image:
 
 
 def _opened(content: bytes) -> Image.Image:
-    # Unasked, Pillow registers the readers of a few formats only, and none of AVIF.
-    Image.init()
     image = Image.open(io.BytesIO(content), formats=FORMATS)
     if image.width * image.height > MOST_PIXELS:
         raise LeftOut(TOO_LARGE)
