@@ -14,15 +14,13 @@ from requests.adapters import HTTPAdapter
 LONGEST_HEAD_S = 60.0
 
 
-class _Prompt:
-    sock: socket.socket
-
+class _Connection(urllib3.connection.HTTPConnection):
     def getresponse(self) -> t.Any:
         timer = threading.Timer(LONGEST_HEAD_S, self._hang_up)
         timer.daemon = True
         timer.start()
         try:
-            return super().getresponse()  # type: ignore[misc]
+            return super().getresponse()
         finally:
             timer.cancel()
 
@@ -31,12 +29,8 @@ class _Prompt:
             self.sock.shutdown(socket.SHUT_RDWR)
 
 
-class _Connection(_Prompt, urllib3.connection.HTTPConnection):
-    """Over TCP."""
-
-
-class _SecureConnection(_Prompt, urllib3.connection.HTTPSConnection):
-    """Over TLS."""
+class _SecureConnection(_Connection, urllib3.connection.HTTPSConnection):
+    pass
 
 
 class _Pool(urllib3.HTTPConnectionPool):

@@ -135,8 +135,7 @@ def reconstruct() -> Response:
             "latent": numbers(mean[0]),
         }
         if known := model.manifest.plausibility:
-            whole = float(np.mean((upload.pixels[0] - np.clip(decoded, 0, 1)) ** 2))
-            away = plausibility.distance(known, mean, log_variance, whole)
+            away = plausibility.distance(known, mean, log_variance, upload.pixels[0], decoded)
             body["plausibility"] = {"distance": away, "threshold": known.threshold, "car": away <= known.threshold}
         return _answer(body, form, model)
 

@@ -13,7 +13,7 @@ from .latents import Array
 FLOOR = 1e-6
 
 
-def distance(known: Plausibility, mean: Array, log_variance: Array, mse: float) -> float:
+def distance(known: Plausibility, mean: Array, log_variance: Array, pixels: Array, decoded: Array) -> float:
     """Mahalanobis distance of one upload from photographs.
 
     Parameters
@@ -22,9 +22,10 @@ def distance(known: Plausibility, mean: Array, log_variance: Array, mse: float) 
         What photographs are like.
     mean, log_variance : array
         Of the encoder, ``(1, D)``.
-    mse : float
-        Mean squared error of the reconstruction over the model's whole square, bars included.
+    pixels, decoded : array
+        The upload as the encoder took it, bars included, and what the decoder made of ``mean``; of one shape.
     """
+    mse = np.mean((pixels - np.clip(decoded, 0, 1)) ** 2)
     size = np.square(mean.astype(np.float64)).reshape(known.groups, -1).mean(1)
     sureness = log_variance.astype(np.float64).reshape(known.groups, -1).mean(1)
     away = np.concatenate([np.log(size + FLOOR), sureness, [np.log(mse + FLOOR)]]) - known.mean

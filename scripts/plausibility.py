@@ -61,8 +61,7 @@ class Judge:
     def distance(self, square: engines.Array) -> float:
         """Distance of one image ``(1, 3, S, S)`` in [0, 1]."""
         mean, log_variance = self.engine.encode(square)
-        rebuilt = np.clip(self.engine.decode(mean), 0, 1)
-        return plausibility.distance(self.known, mean, log_variance, float(np.mean((rebuilt - square) ** 2)))
+        return plausibility.distance(self.known, mean, log_variance, square, self.engine.decode(mean))
 
 
 Squares: t.TypeAlias = list[engines.Array]
@@ -72,12 +71,9 @@ def kinds(data: pathlib.Path | None, folders: list[pathlib.Path], size: int) -> 
     """Each kind of pictures: its name, and squares ``(1, 3, S, S)``."""
     if data:
         for split in t.get_args(prepared.Split)[1:]:
-            photographs = prepared.open_split(data, split)
-            yield (
-                f"{split} photographs",
-                list(one_by_one(prepared.as_float(photographs.__getitems__(range(len(photographs)))))),
-            )
-        some = prepared.as_float(prepared.open_split(data, "val", COUNT).__getitems__(range(COUNT)))
+            photographs = prepared.in_batches(prepared.open_split(data, split), 1)
+            yield f"{split} photographs", [photograph.contiguous().numpy() for photograph in photographs]
+        some = torch.cat(list(prepared.in_batches(prepared.open_split(data, "val", COUNT), COUNT)))
         for name, spoil in CONTROLS.items():
             yield name, list(one_by_one(spoil(some, torch.Generator().manual_seed(7))))
         yield "on the side", list(one_by_one(some.transpose(2, 3)))

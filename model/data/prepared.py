@@ -124,6 +124,12 @@ def binarised(images: Images, seed: int) -> Images:
     return drawn
 
 
+def in_batches(images: Images, size: int) -> t.Iterator[Tensor]:
+    """All images in their order as `as_float` makes them, at most ``size`` at a time."""
+    for start in range(0, len(images), size):
+        yield as_float(images.__getitems__(range(start, min(start + size, len(images)))))
+
+
 def as_float(images: Tensor) -> Tensor:
     """Uint8 images to float32 in [0, 1], channels last, which convolutions on a CPU are fastest with."""
     return (images.float() / 255).contiguous(memory_format=torch.channels_last)

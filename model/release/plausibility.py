@@ -63,10 +63,10 @@ def fit(
     if min(len(train), len(val)) < FEWEST:
         return None
     chosen = np.random.default_rng(7).permutation(len(train))[:PHOTOGRAPHS]
-    known = summarise_all(encoder, decoder, train, chosen)
+    known = summarise_all(encoder, decoder, prepared.Images(train.images, train.rows[chosen].tolist()))
     mean = known.mean(0)
     precision = np.linalg.inv(np.cov(known.T) + RIDGE * np.eye(known.shape[1]))
-    away = summarise_all(encoder, decoder, val, np.arange(len(val))) - mean
+    away = summarise_all(encoder, decoder, val) - mean
     distances = np.sqrt(np.einsum("ni,ij,nj->n", away, precision, away))
     return {
         "groups": groups(known.shape[1]),
@@ -78,11 +78,10 @@ def fit(
 
 
 @torch.inference_mode()
-def summarise_all(encoder: nn.Module, decoder: nn.Module, images: prepared.Images, rows: NDArray[t.Any]) -> Array:
+def summarise_all(encoder: nn.Module, decoder: nn.Module, images: prepared.Images) -> Array:
     """The numbers of many photographs, ``(N, F)``."""
     found = []
-    for start in range(0, len(rows), BATCH):
-        pixels = prepared.as_float(images.__getitems__(rows[start : start + BATCH].tolist()))
+    for pixels in prepared.in_batches(images, BATCH):
         mean, log_variance = encoder(pixels)
         found.append(summarise(pixels, mean, log_variance, decoder(mean).clamp(0, 1)))
     return np.concatenate(found)

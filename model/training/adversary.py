@@ -72,18 +72,8 @@ class AdversaryConfig:
     learning_rate: float = 2e-4
 
     def __post_init__(self) -> None:
-        for name in (
-            "weight",
-            "perceptual",
-            "drifting",
-            "drawn",
-            "midpoints",
-            "start_step",
-            "ramp_steps",
-            "learning_rate",
-        ):
-            value = getattr(self, name)
-            if not (value >= 0 and math.isfinite(value)):
+        for name, value in dataclasses.asdict(self).items():
+            if name != "prior" and not (value >= 0 and math.isfinite(value)):
                 raise ValueError(f"adversary.{name}: {value} is not a finite number of at least 0")
 
     def weights_at(self, step: int) -> tuple[float, float, float]:

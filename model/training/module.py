@@ -93,12 +93,15 @@ class VAE(L.LightningModule):
         self.decoder.load_state_dict(fitting, strict=False)
         self.brought = [name for name, _ in self.decoder.named_parameters() if name in fitting]
 
-    def elbo(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def posterior(self, images: Tensor) -> Posterior:
+        """What the encoder makes of images ``(N, C, S, S)``."""
+        return Posterior(*self.encoder(images))
+
+    def elbo(self, posterior: Posterior, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Decoded images, reconstruction loss and KL divergence on the scale of `model.vae.losses`.
 
         The variance of the loss ``sigma`` is the batch's best one in training, and that of training otherwise.
         """
-        posterior = Posterior(*self.encoder(images))
         decoded = self.decoder(posterior.sample(noise))
         variance = None if self.training else self.variance
         reconstruction = losses.reconstruction_nats(decoded, images, self.loss.reconstruction, variance)
@@ -106,9 +109,8 @@ class VAE(L.LightningModule):
         kl = posterior.kl()[:, : self.network.learnt_dim].sum(1).mean()
         return decoded, reconstruction, kl
 
-    def importance_weighted(self, images: Tensor, noise: Tensor) -> Tensor:
+    def importance_weighted(self, posterior: Posterior, images: Tensor, noise: Tensor) -> Tensor:
         """The negative importance-weighted bound, in nats per image; ``noise`` is ``(N, K, D)``."""
-        posterior = Posterior(*self.encoder(images))
         weights = losses.log_weights(self.decoder, posterior, noise, images, self.loss.reconstruction)
         return -losses.importance_weighted(weights).mean()
 
@@ -128,9 +130,10 @@ class VAE(L.LightningModule):
         noise = whole[self.global_rank :: processes].to(self.device)
         if self.adversary is not None:
             return self.adversarial_step(batch, noise[:, 0], part)
-        decoded, reconstruction, kl = self.elbo(batch, noise[:, 0])
+        posterior = self.posterior(batch)
+        decoded, reconstruction, kl = self.elbo(posterior, batch, noise[:, 0])
         beta = self.loss.beta if self.warmed_up else self.loss.beta_at(self.global_step)
-        loss = reconstruction + beta * kl if codes == 1 else self.importance_weighted(batch, noise)
+        loss = reconstruction + beta * kl if codes == 1 else self.importance_weighted(posterior, batch, noise)
         self.follow_variance(decoded, batch)
         # Per pixel, so that one learning rate and one clipping norm suit every image size.
         objective = loss / batch[0].numel()
@@ -152,9 +155,8 @@ class VAE(L.LightningModule):
         config, step = adversary.config, self.global_step
         generator = prepared.step_generator(self.seed, step, 2 + self.global_rank, part)
         with torch.no_grad():
-            codes = adversary.beside(Posterior(*self.encoder(photographs)).sample(noise), generator)
-            if self.network.aspect:
-                photographs = canvas.stretch(photographs, canvas.log_aspect(photographs))
+            codes = adversary.beside(self.posterior(photographs).sample(noise), generator)
+            photographs = self.unframed(photographs)
         decoded = self.decoder.stretched(codes)
         rebuilt = decoded[: len(photographs)]
         reconstruction = losses.reconstruction_nats(rebuilt, photographs, self.loss.reconstruction)
@@ -177,11 +179,14 @@ class VAE(L.LightningModule):
         generator = torch.Generator().manual_seed(batch_index)
         shape = (self.trainer.world_size * len(batch), self.loss.importance_samples, self.network.latent_dim)
         noise = torch.randn(shape, generator=generator)[self.global_rank :: self.trainer.world_size].to(self.device)
-        _, reconstruction, kl = self.elbo(batch, noise[:, 0])
-        plain = self.loss.importance_samples == 1
-        rebuilt = self.decoder(self.encoder(batch)[0])
+        posterior = self.posterior(batch)
+        _, reconstruction, kl = self.elbo(posterior, batch, noise[:, 0])
+        loss = reconstruction + self.loss.beta * kl
+        if self.loss.importance_samples > 1:
+            loss = self.importance_weighted(posterior, batch, noise)
+        rebuilt = self.decoder(posterior.mean)
         values = {
-            "val_loss": reconstruction + self.loss.beta * kl if plain else self.importance_weighted(batch, noise),
+            "val_loss": loss,
             "val_reconstruction": reconstruction,
             "val_kl": kl,
             "val_psnr": losses.psnr(rebuilt, batch).mean(),
@@ -217,15 +222,12 @@ class VAE(L.LightningModule):
         path = self.adversary.config.prior
         self.adversary.prepare(some, load_prior(pathlib.Path(path)) if path else None)
         if self.adversary.config.drifting:
-            self.adversary.look_at(self.unframed(self.trainer.datamodule.train))  # type: ignore[attr-defined]
+            batches = prepared.in_batches(self.trainer.datamodule.train, 32)  # type: ignore[attr-defined]
+            self.adversary.look_at(self.unframed(photographs.to(self.device)) for photographs in batches)
 
-    def unframed(self, images: prepared.Images, batch: int = 32) -> t.Iterator[Tensor]:
-        """Batches of prepared images ``(N, C, S, S)`` without their white bars, as the decoder makes them."""
-        for rows in torch.split(torch.arange(len(images)), batch):
-            photographs = prepared.as_float(images.__getitems__(rows.tolist())).to(self.device)
-            if self.network.aspect:
-                photographs = canvas.stretch(photographs, canvas.log_aspect(photographs))
-            yield photographs
+    def unframed(self, photographs: Tensor) -> Tensor:
+        """Prepared photographs ``(N, C, S, S)`` without their white bars, where the decoder makes them so."""
+        return canvas.stretch(photographs, canvas.log_aspect(photographs)) if self.network.aspect else photographs
 
     def on_train_start(self) -> None:
         # Those of --start_from and --resume have come since they were first kept.

@@ -18,10 +18,8 @@ BATCH = 64
 @torch.inference_mode()
 def encode(encoder: nn.Module, images: prepared.Images, change: t.Callable[[Tensor], Tensor] | None = None) -> Array:
     """Posterior means of a split, ``(N, D)``; ``change`` is made to each batch of pixels first."""
-    codes = []
-    for start in range(0, len(images), BATCH):
-        pixels = prepared.as_float(images.__getitems__(list(range(start, min(start + BATCH, len(images))))))
-        codes.append(encoder(change(pixels) if change else pixels)[0])
+    batches = prepared.in_batches(images, BATCH)
+    codes = [encoder(change(pixels) if change else pixels)[0] for pixels in batches]
     return t.cast(Array, torch.cat(codes).numpy())
 
 

@@ -51,7 +51,7 @@ def test_a_part_computes_where_its_weights_are(part: str) -> None:
 def test_the_objective_is_computed_where_the_weights_are(kind: Reconstruction) -> None:
     module = VAE(TINY, LossConfig(kind), OptimizerConfig()).to("meta")
     images, noise = torch.empty(2, 3, 32, 32, device="meta"), torch.empty(2, TINY.latent_dim, device="meta")
-    assert {tensor.device.type for tensor in module.elbo(images, noise)[1:]} == {"meta"}
+    assert {tensor.device.type for tensor in module.elbo(module.posterior(images), images, noise)[1:]} == {"meta"}
 
 
 def test_the_flows_loss_is_computed_where_its_weights_are() -> None:

@@ -20,7 +20,7 @@ from model.training.adversary import AdversaryConfig
 from model.training.command_line import RecipeCLI, train
 from model.training.module import VAE
 from model.training.optimizers import OptimizerConfig
-from model.vae.losses import LossConfig
+from model.vae.losses import LossConfig, Posterior
 
 from ..conftest import TINY
 
@@ -222,7 +222,8 @@ def test_a_non_finite_step_is_skipped_and_counted() -> None:
     module.log = lambda *_, **__: None  # type: ignore[method-assign, misc, assignment]
     optimizer = torch.optim.AdamW(module.parameters())
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    _, reconstruction, kl = module.elbo(torch.full((4, 3, 32, 32), torch.nan), torch.zeros(4, TINY.latent_dim))
+    images = torch.full((4, 3, 32, 32), torch.nan)
+    _, reconstruction, kl = module.elbo(module.posterior(images), images, torch.zeros(4, TINY.latent_dim))
     (reconstruction + kl).backward()
     module.on_before_optimizer_step(optimizer)
     optimizer.step()
@@ -334,7 +335,8 @@ def test_a_first_step_that_is_skipped_leaves_the_averages_that_it_started_from()
         if name.endswith("running_mean"):
             buffer.fill_(0.25)  # as --start_from or --resume bring them
     module.on_train_start()
-    _, reconstruction, kl = module.elbo(torch.full((4, 3, 32, 32), torch.nan), torch.zeros(4, TINY.latent_dim))
+    images = torch.full((4, 3, 32, 32), torch.nan)
+    _, reconstruction, kl = module.elbo(module.posterior(images), images, torch.zeros(4, TINY.latent_dim))
     (reconstruction + kl).backward()
     module.on_before_optimizer_step(torch.optim.AdamW(module.parameters()))
     assert all((buffer == 0.25).all() for name, buffer in module.named_buffers() if name.endswith("running_mean"))
@@ -346,10 +348,10 @@ def test_batches_of_one_step_have_their_own_noise_and_flips(
     noises: list[torch.Tensor] = []
     elbo = VAE.elbo
 
-    def watched(self: VAE, images: torch.Tensor, noise: torch.Tensor) -> t.Any:
+    def watched(self: VAE, posterior: Posterior, images: torch.Tensor, noise: torch.Tensor) -> t.Any:
         if self.training:
             noises.append(noise)
-        return elbo(self, images, noise)
+        return elbo(self, posterior, images, noise)
 
     monkeypatch.setattr(VAE, "elbo", watched)
     draws: list[tuple[int, ...]] = []
