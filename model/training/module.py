@@ -288,8 +288,10 @@ class VAE(L.LightningModule):
         Raises
         ------
         ValueError
-            A key differs; it is named with both values.
+            A key differs; it is named with both values. Or a run of the second stage is of an earlier version.
         """
+        if self.adversary is not None and "crowds" not in checkpoint:
+            raise ValueError("the run is of an earlier version; begin a new one with --start_from its last.ckpt")
         there, here = checkpoint["hyper_parameters"]["network"], self.hparams["network"]
         # A run of before a key was there has its default.
         defaults = {field.name: getattr(NetworkConfig, field.name, None) for field in dataclasses.fields(NetworkConfig)}

@@ -393,3 +393,9 @@ def test_a_run_that_starts_from_weights_has_the_whole_divergence_from_its_first_
     assert settings["trainer"]["gradient_clip_val"] == 1.0
     assert yaml.safe_load((tmp_path / "tuned" / "recipe.yaml").read_text())["trainer"] == settings["trainer"]
     assert released.load_checkpoint(tmp_path / "tuned" / "checkpoints" / "last.ckpt")[3]["run"] == settings
+
+
+def test_a_run_of_the_second_stage_from_an_earlier_version_is_not_resumed() -> None:
+    module = VAE(TINY, LossConfig(), OptimizerConfig(), AdversaryConfig(weight=1.0))
+    with pytest.raises(ValueError, match="--start_from"):
+        module.on_load_checkpoint({"hyper_parameters": {"network": module.hparams["network"]}})
