@@ -48,7 +48,9 @@ def main() -> int:
         bundle = Bundle.open(args.bundle, pathlib.Path("build/cache"))
         if args.size is not None and not 32 <= args.size <= bundle.manifest.image_size:
             raise ValueError(f"--size: {args.size} is not within 32 and the model's {bundle.manifest.image_size}")
-        split = open_photographs(args.data, bundle.manifest.image_size, args.splits)
+        # Photographs are spoilt at the size that they are scored at; a model is given whole ones.
+        side = args.size if args.controls and args.size else bundle.manifest.image_size
+        split = open_photographs(args.data, side, args.splits)
         photographs, training = split(args.split), split("train")
         if not len(photographs):
             raise ValueError(f"{args.data}: no photograph of split {args.split!r}")

@@ -10,7 +10,9 @@ import typing as t
 import pytest
 from PIL import Image
 
-from tests import drawings
+from model.evaluation import protocol
+from model.evaluation.photographs import Photographs
+from tests import bundles, drawings
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
 RECIPE = str(SCRIPTS.parent / "model" / "recipes" / "carvae.yaml")
@@ -228,3 +230,17 @@ def test_a_wrong_path_is_one_line_that_names_it(
     assert named in error
     assert "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_photographs_are_spoilt_at_the_size_that_is_asked_for(
+    there: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def control(photographs: Photographs, *_: object) -> t.NoReturn:
+        raise ValueError(f"asked to spoil {tuple(photographs.tensor([0]).shape)}")
+
+    monkeypatch.setattr(protocol, "control", control)
+    bundle = bundles.make(tmp_path / "bundle", size=64)
+    arguments = ["--bundle", bundle, "--data", "photographs", "--controls"]
+    for more, side in ([], 64), (["--size", "48"], 48):
+        run("evaluate.py", *arguments, *more)
+        assert f"(1, 3, {side}, {side})" in capsys.readouterr().err
