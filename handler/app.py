@@ -1,15 +1,14 @@
-"""The API's routes."""
+"""The API's routes that need the model."""
 
 import math
 import os
 import secrets
 import typing as t
-from pathlib import Path
 
 import numpy as np
 from flask import Blueprint, Flask, Response, current_app, g, request
 
-from . import admission, errors, images, inputs, middleware, plausibility, share
+from . import admission, errors, images, inputs, middleware, plausibility, share, status
 from .answers import JSON, as_json, check_size, choose, numbers
 from .errors import Problem
 from .latents import MAX_INDEX, MAX_SEED, METHODS, Array, noise
@@ -23,13 +22,8 @@ MAX_BODY = 4_500_000
 #: Largest ``first``: from there on, too, a seed has as many cars as can be asked for.
 MAX_FIRST = MAX_INDEX - inputs.MAX_COUNT + 1
 
-#: Seconds for which ``/health`` remembers that requests were refused.
-REFUSALS_S = 10
-
 #: Most directions that are told: more sliders than that are no help to anybody.
 MAX_DIRECTIONS = 8
-
-OPENAPI = Path(__file__).parent.parent / "static" / "openapi.json"
 
 api = Blueprint("api", __name__)
 
@@ -55,56 +49,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.install(app)
     middleware.install(app, settings.origins)
     app.extensions["carvae-gate"] = admission.install(app, settings, _needs_model)
+    app.register_blueprint(status.status)
     app.register_blueprint(api)
     app.register_blueprint(share.share)
     return app
-
-
-@api.get("/")
-def discover() -> Response:
-    """Say what this is and where everything else is."""
-    loader = _loader()
-    loader.retry_if_due()
-    names = ("health", "openapi.json", "reconstruct", "random", "interpolate", "encode", "decode", "directions")
-    return as_json(
-        {
-            "name": "carvae",
-            "model": _describe(loader.model, "name", "version"),
-            "links": {name.removesuffix(".json"): f"/{name}" for name in names},
-        }
-    )
-
-
-@api.get("/health")
-def health() -> Response:
-    """Tell whether there is a model: 200 when there is, else 503; asking may start another attempt to load it."""
-    loader = _loader()
-    loader.retry_if_due()
-    state, detail = loader.state, loader.detail
-    gate: admission.Gate = current_app.extensions["carvae-gate"]
-    if state == "ready" and gate.refused_within(REFUSALS_S):
-        state, detail = "degraded", "more requests come than can be answered; some are refused"
-    body: dict[str, t.Any] = {
-        "status": state,
-        "engine": loader.settings.engine,
-        "model": _describe(loader.model, "name", "version", "image_size", "latent_dim"),
-    }
-    if detail:
-        body["detail"] = detail
-    # A deployment waits for it.
-    if version := os.environ.get("AWS_LAMBDA_FUNCTION_VERSION"):
-        body["function_version"] = version
-    if loader.model:
-        return as_json(body)
-    response = as_json(body, 503)
-    response.headers["Retry-After"] = str(loader.retry_after())
-    return response
-
-
-@api.get("/openapi.json")
-def openapi() -> Response:
-    """Describe this API."""
-    return Response(OPENAPI.read_bytes(), content_type=JSON)
 
 
 @api.post("/reconstruct")
@@ -277,13 +225,11 @@ def preview(reference: str) -> Response:
     return response
 
 
-#: What answers without the model, and so at once.
-_CHEAP = ("api.discover", "api.health", "api.openapi", "share.page")
-
-
 def _needs_model() -> bool:
     endpoint = request.endpoint
-    return endpoint is not None and endpoint not in _CHEAP and request.method != "OPTIONS"
+    if endpoint is None or request.method == "OPTIONS":
+        return False
+    return endpoint != "share.page" and request.blueprint != status.status.name
 
 
 def _loader() -> Loader:
@@ -308,10 +254,6 @@ def _inline() -> str:
 def _side() -> int:
     """Longest side that pictures are to have, in pixels."""
     return inputs.integer("size", images.MIN_ANSWER_SIDE, images.MAX_ANSWER_SIDE, images.MAX_ANSWER_SIDE)
-
-
-def _describe(model: Model | None, *fields: str) -> dict[str, t.Any] | None:
-    return {field: getattr(model.manifest, field) for field in fields} if model else None
 
 
 def _read(data: bytes, model: Model, field: str) -> images.Upload:

@@ -6,7 +6,7 @@ import typing as t
 
 import jsonschema
 
-from handler.app import OPENAPI
+from handler.status import OPENAPI
 
 from .server import Answer
 

@@ -60,3 +60,14 @@ def test_training_images_are_binarised_anew_at_each_step_and_validation_images_o
     mean = torch.stack([at(step) for step in range(200)]).mean(0)
     assert (mean - grey / 255).abs().max() < 0.2
     assert set(data.val.__getitems__(range(10)).unique().tolist()) == {0, 255}
+
+
+def test_a_missing_split_is_named(request: pytest.FixtureRequest) -> None:
+    folder = request.getfixturevalue("prepared")
+    with pytest.raises(ValueError, match="nothing"):
+        prepared.open_split(folder, "nothing")  # type: ignore[arg-type]
+
+
+def test_a_folder_without_prepared_data_says_how_to_make_it(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ValueError, match="prepare_data"):
+        prepared.open_split(tmp_path, "train")
