@@ -1,4 +1,4 @@
-"""Kill, fill the disk, break S3 and the bundle: what is left is the old whole thing or the new one.
+"""Kill, fill the disk, break S3 and the bundle, end the server: what is left is the old whole thing or the new one.
 
 python -m tests.reliability.faults
 """
@@ -13,12 +13,17 @@ import typing as t
 
 from tqdm import tqdm
 
-from . import faults_bundle, faults_kill, faults_space
+from . import faults_bundle, faults_kill, faults_serve, faults_space
 
 Fault: t.TypeAlias = t.Callable[[pathlib.Path], None]
 
 #: Each takes an empty folder and raises AssertionError where something was lost.
-FAULTS: dict[str, Fault] = {**faults_kill.FAULTS, **faults_space.FAULTS, **faults_bundle.FAULTS}
+FAULTS: dict[str, Fault] = {
+    **faults_kill.FAULTS,
+    **faults_space.FAULTS,
+    **faults_bundle.FAULTS,
+    **faults_serve.FAULTS,
+}
 
 
 def main() -> int:

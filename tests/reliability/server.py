@@ -90,6 +90,11 @@ class Server:
         """Whether the process still runs."""
         return self._process.poll() is None
 
+    def end(self, seconds: float) -> int:
+        """Tell it to end (SIGTERM) and wait so long for it; returns its exit status."""
+        self._process.terminate()
+        return self._process.wait(seconds)
+
     def log(self) -> str:
         """What it wrote to standard error."""
         self._log.seek(0)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from . import faults, faults_kill, faults_space
+from . import faults, faults_kill, faults_serve, faults_space
 
 #: They start Python with torch, or AWS's stand-in, several times.
 SLOW = {
@@ -44,5 +44,5 @@ def test_space_is_taken_before_it_is_used(tmp_path: Path) -> None:
 
 
 def test_every_fault_has_a_name_of_its_own() -> None:
-    parts = (faults_kill.FAULTS, faults_space.FAULTS, faults.faults_bundle.FAULTS)
+    parts = (faults_kill.FAULTS, faults_space.FAULTS, faults.faults_bundle.FAULTS, faults_serve.FAULTS)
     assert len(faults.FAULTS) == sum(map(len, parts))
