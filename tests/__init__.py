@@ -1,4 +1,9 @@
+import os
 from pathlib import Path
+
+# Two test processes, and the commands that they start, share the cores. Threads of one of them wait for each other in a
+# busy loop, and a training that takes seconds took minutes. Set before torch is imported, which reads it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 #: What is built or installed once, for all test processes and later runs.
 BUILT = Path(__file__).parent.parent / "build" / "tests"

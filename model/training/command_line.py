@@ -65,6 +65,7 @@ class RecipeCLI(LightningCLI):
         parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
         parser.add_argument("--ema_decay", type=float, default=0.0, help="decay per step of averaged weights; 0: none")
         parser.add_argument("--early_stopping", type=int, default=0, help="epochs without a better val_loss; 0: never")
+        parser.add_argument("--report", type=bool, default=True, help="false: no report, which costs seconds each time")
         parser.add_argument("--report_every", type=int, default=0, help="epochs between reports; 0: a tenth of the run")
         parser.add_argument("--smoke", action="store_true", help="try the recipe on a few drawn images; exports, too")
         parser.link_arguments("seed_everything", "model.seed")
@@ -88,7 +89,7 @@ class RecipeCLI(LightningCLI):
             ModelCheckpoint(
                 self.out / "checkpoints", "last", enable_version_counter=False, save_on_train_epoch_end=True
             ),
-            Report(self.out, config.report_every),
+            *([Report(self.out, config.report_every)] if config.report else []),
         ]
         if config.trainer.enable_progress_bar is not False:
             # Drawing the bar at each step costs a small network several per cent of its time.

@@ -37,7 +37,7 @@ def prepared(photographs: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="session")
 def recipe(prepared: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A recipe that trains the tiny network for two epochs."""
+    """A recipe that trains the tiny network for two epochs, without a report, which takes longer than training."""
     path = tmp_path_factory.mktemp("recipe") / "tiny.yaml"
     network = {
         "image_size": 32,
@@ -49,6 +49,7 @@ def recipe(prepared: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> 
     }
     values = {
         "name": "tiny",
+        "report": False,
         "model": {"network": network, "loss": {"warmup_steps": 2}, "optimizer": {"learning_rate": 1e-3}},
         "data": {"folder": str(prepared), "batch_size": 8},
         "trainer": {

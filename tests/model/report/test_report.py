@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow  # they train
 def run(recipe: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A finished run of the tiny recipe."""
     folder = tmp_path_factory.mktemp("run")
-    train([f"--recipe={recipe}", f"--out={folder}"])
+    train([f"--recipe={recipe}", f"--out={folder}", "--report=true"])
     return folder
 
 
@@ -27,6 +27,11 @@ def test_a_run_leaves_a_report(run: pathlib.Path) -> None:
     animations = {f"{name}.{kind}" for name in ("reconstructions", "random") for kind in ("gif", "mp4")}
     pictures = {"curves", "learning_rate", "reconstructions", "random", "random_fitted", "interpolations", "latents"}
     assert names == {f"{name}.png" for name in pictures} | animations | {"metrics.json", "report.html", "frames"}
+
+
+def test_a_run_without_a_report_has_none(recipe: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    train([f"--recipe={recipe}", f"--out={tmp_path}", "--report=false", "--trainer.max_epochs=1"])
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoints", "csv_1", "recipe.yaml", "tensorboard"}
 
 
 def test_frames_start_with_the_untrained_network(run: pathlib.Path) -> None:
@@ -60,7 +65,7 @@ def test_a_run_stopped_by_ctrl_c_leaves_a_report_and_resuming_goes_on_with_it(
         if self.current_epoch == 1:
             raise KeyboardInterrupt
 
-    arguments = [f"--recipe={recipe}", f"--out={tmp_path}", "--report_every=1"]
+    arguments = [f"--recipe={recipe}", f"--out={tmp_path}", "--report=true", "--report_every=1"]
     with monkeypatch.context() as patch:
         patch.setattr(VAE, "on_train_epoch_start", ctrl_c)
         with pytest.raises(SystemExit):
@@ -76,15 +81,15 @@ def test_a_run_stopped_by_ctrl_c_leaves_a_report_and_resuming_goes_on_with_it(
 
 def test_a_negative_interval_is_refused(recipe: pathlib.Path, tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match="report_every: -1"):
-        train([f"--recipe={recipe}", f"--out={tmp_path / 'run'}", "--report_every=-1"])
+        train([f"--recipe={recipe}", f"--out={tmp_path / 'run'}", "--report=true", "--report_every=-1"])
 
 
 def test_reports_leave_the_random_numbers_of_training_alone(recipe: pathlib.Path, tmp_path: pathlib.Path) -> None:
     L.seed_everything(0)
     losses = []
-    for every in (1, 5):
-        train([f"--recipe={recipe}", f"--out={tmp_path / str(every)}", f"--report_every={every}"])
-        losses.append(History(tmp_path / str(every)).series("loss_step")[1].tolist())
+    for wanted in ("true", "false"):
+        train([f"--recipe={recipe}", f"--out={tmp_path / wanted}", f"--report={wanted}", "--report_every=1"])
+        losses.append(History(tmp_path / wanted).series("loss_step")[1].tolist())
     assert losses[0] == losses[1]
 
 
