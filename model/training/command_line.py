@@ -16,12 +16,11 @@ from lightning.pytorch.callbacks import (
     WeightAveraging,
 )
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from ..data import files
 from ..data.batches import ImageData
 from ..report.report import Report
-from . import runs, smoke, trainers
+from . import loggers, runs, smoke, trainers
 from .judging import Judging
 from .module import VAE
 
@@ -54,7 +53,8 @@ class RecipeCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: t.Any) -> None:
         self.config = parser.parse_args(args)
         if self.config.trainer.logger not in (None, True):
-            raise ValueError(f"trainer.logger: {self.config.trainer.logger}, but runs log as CSV and to TensorBoard")
+            raise ValueError(f"trainer.logger: {self.config.trainer.logger}; the key logger says where a run logs to")
+        loggers.check(self.config.logger)
         if self.config.smoke:
             smoke.shrink(self.config, RUNS)
 
@@ -67,6 +67,9 @@ class RecipeCLI(LightningCLI):
         parser.add_argument("--early_stopping", type=int, default=0, help="epochs without a better val_loss; 0: never")
         parser.add_argument("--report", type=bool, default=True, help="false: no report, which costs seconds each time")
         parser.add_argument("--report_every", type=int, default=0, help="epochs between reports; 0: a tenth of the run")
+        parser.add_argument(
+            "--logger", type=loggers.Service, default="tensorboard", help="where numbers go beside metrics.csv"
+        )
         parser.add_argument("--smoke", action="store_true", help="try the recipe on a few drawn images; exports, too")
         parser.link_arguments("seed_everything", "model.seed")
         parser.link_arguments("seed_everything", "data.seed")
@@ -98,9 +101,9 @@ class RecipeCLI(LightningCLI):
             callbacks.append(WeightAveraging(avg_fn=trainers.averaging(config.ema_decay), use_buffers=True))
         if config.early_stopping:
             callbacks.append(EarlyStopping("val_loss", patience=config.early_stopping))
-        loggers = [runs.csv_logger(self.out), TensorBoardLogger(self.out, name="", version="tensorboard")]
+        built = loggers.build(config.logger, self.out, config.name)
         return super().instantiate_trainer(
-            callbacks=callbacks, logger=loggers, plugins=[runs.AtomicCheckpointIO()], **kwargs
+            callbacks=callbacks, logger=built, plugins=[runs.AtomicCheckpointIO()], **kwargs
         )
 
     def fit(self) -> None:

@@ -123,6 +123,7 @@ def test_a_run_is_resumed_for_more_epochs_at_another_weight_of_the_divergence(
         ("--data.batch_size=none", "batch_size"),
         ("--trainer.max_epoch=3", "max_epoch"),
         ("--trainer.logger=false", "trainer.logger"),
+        ("--logger=comet", "logger"),
         ("--optimizer=SGD", "--optimizer"),
         ("--lr_scheduler=StepLR", "--lr_scheduler"),
     ],
