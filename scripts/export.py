@@ -1,13 +1,17 @@
-"""Write a model bundle from a training checkpoint or from released weights.
+"""Write a model bundle, or a folder for the Hugging Face hub, from a training checkpoint or from released weights.
 
     python scripts/export.py model/pretrained/carvae.safetensors build/bundle
     python scripts/export.py runs/carvae/checkpoints/last.ckpt build/bundle --release build/carvae.safetensors
     python scripts/export.py build/carvae.safetensors build/bundle --flow runs/prior/last.ckpt
     python scripts/export.py build/carvae.safetensors build/bundle --data data/cars --release build/measured.safetensors
+    python scripts/export.py model/pretrained/carvae.safetensors --hub build/hub
 
 From a checkpoint, a mixture is fitted as the prior first, to the codes of the training images (--data, if they have
 moved), and the distance from photographs is measured above which an upload does not look like a car. With --data,
 released weights are measured, too. A flow that scripts/train_prior.py has trained takes the place of either's prior.
+
+--hub writes model.safetensors, config.json and the model card as README.md, which `hf upload` publishes; the folder can
+be given in place of released weights.
 """
 
 import argparse
@@ -15,15 +19,17 @@ import pathlib
 import sys
 import typing as t
 
-from model.release import assembly, export, released
+from model.release import assembly, export, hub, released
 
 
 def main(arguments: t.Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("weights", type=pathlib.Path, metavar="CHECKPOINT", help=".ckpt or .safetensors file")
-    parser.add_argument("out", type=pathlib.Path, metavar="OUT", help="bundle folder to write")
+    parser.add_argument(
+        "weights", type=pathlib.Path, metavar="CHECKPOINT", help=".ckpt or .safetensors file, or hub folder"
+    )
+    parser.add_argument("out", type=pathlib.Path, nargs="?", metavar="OUT", help="bundle folder to write")
     parser.add_argument(
         "--data",
         type=pathlib.Path,
@@ -37,14 +43,25 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     parser.add_argument("--texture", type=float, help="share of the noise that its other axes keep, 0 to 1 (0.3)")
     parser.add_argument("--directions", nargs="+", metavar="NAME", help="names of the first principal directions")
     parser.add_argument("--release", type=pathlib.Path, help="write the released weights to this file, too")
+    parser.add_argument("--hub", type=pathlib.Path, metavar="DIR", help="write a folder for the Hugging Face hub")
+    parser.add_argument("--license", default=hub.OTHER, help="of the weights, as the hub names it (%(default)s)")
     args = parser.parse_args(arguments)
+    if args.out is None and args.hub is None:
+        parser.error("nothing to write: give OUT, --hub DIR or both")
     try:
+        if args.hub:
+            hub.check(args.hub)
         choice = assembly.PriorChoice(
             args.prior, args.flow, args.mixture_axes, args.components, args.wide_axes, args.texture
         )
         made = assembly.assemble(args.weights, choice, say, args.data, args.directions)
         if args.release:
             released.save(made.release, args.release)
+        if args.hub:
+            hub.write(made.release, made.version, made.card, args.hub, args.license)
+            print(f"{args.hub}: {made.version}, for hf upload NAME {args.hub}")
+        if args.out is None:
+            return 0
         manifest = export.write_bundle(made.release, made.version, made.card, args.out)
     except (ValueError, OSError) as error:
         print(f"export: {error}", file=sys.stderr)

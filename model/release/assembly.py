@@ -11,7 +11,7 @@ import typing as t
 from ..data import prepared
 from ..prior import priors
 from ..vae import codes as vae_codes
-from . import plausibility, released
+from . import hub, plausibility, released
 from .released import Release
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -67,13 +67,14 @@ def assemble(
 ) -> Assembled:
     """A release of a training checkpoint (``.ckpt``) or of released weights (any other name), with the prior chosen.
 
-    Files of the same name that end in ``.metrics.json`` and ``.md`` bring its scores and its model card. Its version is
-    its name and the start of the SHA-256 of the weights.
+    Files of the same name that end in ``.metrics.json`` and ``.md`` bring its scores and its model card; in a folder of
+    the Hugging Face hub they have the names that `.hub` gives them. Its version is its name and the start of the
+    SHA-256 of the weights.
 
     Parameters
     ----------
     weights
-        The file.
+        The file, or the folder.
     progress
         Hears what takes a while.
     data
@@ -97,11 +98,14 @@ def assemble(
         if data is not None:
             measure_plausibility(model, data, progress)
     model.prior = choose_prior(choice, model, codes, progress)
-    metrics, card = weights.with_suffix(".metrics.json"), weights.with_suffix(".md")
+    if weights.is_dir():
+        metrics, card = weights / hub.METRICS, weights / hub.CARD
+    else:
+        metrics, card = weights.with_suffix(".metrics.json"), weights.with_suffix(".md")
     if metrics.is_file():
         model.facts["metrics"] = json.loads(metrics.read_text(encoding="utf-8"))
-    text = card.read_text(encoding="utf-8") if card.is_file() else plain_card(model.facts)
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    text = hub.read_card(card) if card.is_file() else plain_card(model.facts)
+    digest = hashlib.sha256(released.weights_file(weights).read_bytes()).hexdigest()
     return Assembled(model, f"{model.facts['name']}-{digest[:12]}", text)
 
 

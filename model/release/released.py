@@ -20,6 +20,9 @@ from ..vae.networks import Decoder, Encoder, NetworkConfig
 #: Bytes of a released file: it lives in the repository.
 LARGEST = 20_000_000
 
+#: The weights in a folder of the Hugging Face hub (`.hub`).
+FOLDER_WEIGHTS = "model.safetensors"
+
 
 @dataclasses.dataclass
 class Release:
@@ -109,24 +112,24 @@ def network_config(values: dict[str, t.Any]) -> NetworkConfig:
     return NetworkConfig(**arguments)
 
 
-def save(release: Release, path: pathlib.Path) -> None:
+def save(release: Release, path: pathlib.Path, largest: int | None = LARGEST) -> None:
     """Write half-precision weights; single numbers per channel (batch norm) keep full precision.
 
     Raises
     ------
     ValueError
-        The file would be larger than `LARGEST`.
+        The file would have more bytes than ``largest``.
     """
     tensors = {
         f"{part}.{name}": (value.half() if value.ndim > 1 else value).contiguous()
         for part, module in release.parts().items()
         for name, value in module.state_dict().items()
     }
-    facts = {**release.facts, "network": dataclasses.asdict(release.network), "prior": _describe(release.prior)}
+    facts = {**release.facts, "network": dataclasses.asdict(release.network), "prior": describe(release.prior)}
     facts["metrics"] = {}  # scores are of a bundle that is made of this file, and lie beside it
     content = safetensors.torch.save(tensors, {"carvae": json.dumps(facts)})
-    if len(content) > LARGEST:
-        raise ValueError(f"{path}: {len(content)} bytes of weights; at most {LARGEST} are released")
+    if largest is not None and len(content) > largest:
+        raise ValueError(f"{path}: {len(content)} bytes of weights; at most {largest} are released")
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.whole(path) as unfinished:
         unfinished.write_bytes(content)
@@ -135,13 +138,18 @@ def save(release: Release, path: pathlib.Path) -> None:
 def load(path: pathlib.Path) -> Release:
     """Read what `save` wrote.
 
+    Parameters
+    ----------
+    path
+        The file, or a folder of the Hugging Face hub that holds it.
+
     Raises
     ------
     ValueError
         The file is missing, damaged, or not carvae's.
     """
     try:
-        with safetensors.safe_open(path, "pt") as file:
+        with safetensors.safe_open(weights_file(path), "pt") as file:
             facts = json.loads(file.metadata()["carvae"])
             state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         network = network_config(facts.pop("network"))
@@ -155,11 +163,17 @@ def load(path: pathlib.Path) -> Release:
     return release
 
 
+def weights_file(path: pathlib.Path) -> pathlib.Path:
+    """The file with the weights: ``path`` itself, or the one in the folder ``path``."""
+    return path / FOLDER_WEIGHTS if path.is_dir() else path
+
+
 def _below(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
-def _describe(prior: priors.Prior) -> dict[str, t.Any]:
+def describe(prior: priors.Prior) -> dict[str, t.Any]:
+    """Kind and size of a prior in plain values, which `load` builds it from."""
     if isinstance(prior, Flow):
         return {"kind": "flow", "config": dataclasses.asdict(prior.config)}
     if isinstance(prior, priors.GaussianMixture):
