@@ -57,18 +57,19 @@ def build(service: Service, out: pathlib.Path, name: str) -> list[Logger]:
         The recipe's. Attempts and runs of it are a group to W&B and an experiment to MLflow.
     """
     loggers: list[Logger] = [runs.csv_logger(out)]
+    # W&B and MLflow begin to write when they are made, which of several processes only the first may do.
+    first = t.cast(t.Any, rank_zero_only).rank == 0
     if service == "tensorboard":
         from lightning.pytorch.loggers import TensorBoardLogger
 
         loggers.append(TensorBoardLogger(out, name="", version="tensorboard"))
-    # Both begin to write when they are made, which of several processes only the first may do.
-    elif service == "wandb" and rank_zero_only.rank == 0:
+    elif service == "wandb" and first:
         from lightning.pytorch.loggers import WandbLogger
 
         out.mkdir(parents=True, exist_ok=True)  # or W&B writes to the system's temporary folder
         project = os.environ.get("WANDB_PROJECT", "carvae")
         loggers.append(WandbLogger(name=out.name, group=name, project=project, save_dir=out))
-    elif service == "mlflow" and rank_zero_only.rank == 0:
+    elif service == "mlflow" and first:
         from lightning.pytorch.loggers import MLFlowLogger
 
         out.mkdir(parents=True, exist_ok=True)
