@@ -139,3 +139,27 @@ def importance_weighted(weights: Tensor) -> Tensor:
 def psnr(images: Tensor, targets: Tensor) -> Tensor:
     """Peak signal-to-noise ratio of each image, ``(N,)`` in dB, for values in [0, 1]."""
     return -10 * torch.log10((images - targets).square().mean((1, 2, 3)).clamp(min=1e-10))
+
+
+def psnr_at_least(loss: float, span: float = 2.0) -> float:
+    """The lowest PSNR in dB, of all pixels together, that a loss per pixel leaves room for.
+
+    Several of the originals reported squared error per pixel plus scaled KL divergence, of values in [-1, 1]. Neither
+    is negative, so the squared error is at most the loss, and `psnr` at least ``10 log10(span² / loss)``. The mean of
+    the PSNRs of single images is higher than that of all pixels together.
+
+    Parameters
+    ----------
+    loss
+        Mean over pixels, above 0.
+    span
+        From the lowest to the highest value of a pixel: 2 for [-1, 1].
+
+    Raises
+    ------
+    ValueError
+        A value is not above 0.
+    """
+    if not (loss > 0 and span > 0):
+        raise ValueError(f"a loss of {loss} over a span of {span}; both have to be above 0")
+    return 10 * math.log10(span**2 / loss)

@@ -70,3 +70,22 @@ def test_the_bernoulli_likelihood_is_worked_out_in_full_precision() -> None:
     with torch.autocast("cpu", torch.bfloat16), Watching():
         losses.reconstruction_nats(images, targets, "bce")
     assert seen == [False]
+
+
+def test_a_loss_of_values_from_minus_one_to_one_bounds_the_psnr_of_the_same_values_from_zero_to_one() -> None:
+    images, targets = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
+    squared_error = float((2 * images - 2 * targets).square().mean())
+    decibels = float(losses.psnr(images, targets))
+    assert losses.psnr_at_least(squared_error) == pytest.approx(decibels, abs=1e-3)
+    assert losses.psnr_at_least(squared_error + 0.1) < decibels
+
+
+def test_the_psnr_that_docs_train_md_derives_from_what_the_originals_reported() -> None:
+    bounds = [round(losses.psnr_at_least(loss), 1) for loss in (0.0041, 0.0117, 0.0128, 0.088, 0.139)]
+    assert bounds == [29.9, 25.3, 24.9, 16.6, 14.6]
+
+
+@pytest.mark.parametrize("values", [(0.0, 2.0), (-0.1, 2.0), (math.nan, 2.0), (0.1, 0.0)])
+def test_a_loss_that_bounds_nothing_is_refused(values: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="above 0"):
+        losses.psnr_at_least(*values)
