@@ -1,9 +1,11 @@
 """Prepared photographs or MNIST, and the batches that training takes from them."""
 
+import array
 import csv
 import gzip
 import pathlib
 import shutil
+import sys
 import tempfile
 import typing as t
 
@@ -28,7 +30,7 @@ class Images(Dataset[Tensor]):
     """One split: rows of an array of uint8 images ``(N, S, S, C)``.
 
     Items are tensors ``(C, S, S)``, batches ``(N, C, S, S)``; ``labels`` are the classes and ``folders`` the first
-    folder of each image's file, where there are any.
+    folder of each image's file, empty for a file in none, where there are any.
     """
 
     def __init__(self, images: np.ndarray[t.Any, np.dtype[np.uint8]], rows: t.Sequence[int], limit: int = 0) -> None:
@@ -70,15 +72,15 @@ def _mnist(folder: pathlib.Path, split: Split, limit: int) -> Images:
 
     pictures, names = (folder / name for name in MNIST_FILES["test" if split == "test" else "train"])
     try:
-        array = _unzipped(pictures, read_image_file).unsqueeze(3).numpy()
+        pixels = _unzipped(pictures, read_image_file).unsqueeze(3).numpy()
         labels = _unzipped(names, read_label_file)
     except (OSError, EOFError, ValueError, AssertionError) as error:
         raise ValueError(f"{folder}: no readable MNIST files ({error})") from error
-    first = len(array) - len(array) // 6
-    parts = {"train": range(first), "val": range(first, len(array)), "test": range(len(array))}
+    first = len(pixels) - len(pixels) // 6
+    parts = {"train": range(first), "val": range(first, len(pixels)), "test": range(len(pixels))}
     if not parts[split]:
-        raise ValueError(f"{pictures}: {len(array)} images are too few for a split {split!r}")
-    images = Images(array, parts[split], limit)
+        raise ValueError(f"{pictures}: {len(pixels)} images are too few for a split {split!r}")
+    images = Images(pixels, parts[split], limit)
     images.labels = labels[torch.from_numpy(images.rows)]
     return images
 
@@ -95,21 +97,41 @@ def _unzipped(path: pathlib.Path, read: t.Callable[[str], Tensor]) -> Tensor:
 
 def _prepared(folder: pathlib.Path, split: Split, limit: int) -> Images:
     try:
-        array = open_memmap(folder / IMAGES, mode="r")
-        with (folder / SPLITS).open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+        pixels = open_memmap(folder / IMAGES, mode="r")
+        count, chosen, folders = _read_splits(folder / SPLITS, split)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"{folder}: no prepared data ({error}); make it with scripts/prepare_data.py SOURCE {folder}"
         ) from error
-    if len(rows) != len(array):
-        raise ValueError(f"{folder}: {SPLITS} names {len(rows)} images, {IMAGES} holds {len(array)}")
-    chosen = [index for index, row in enumerate(rows) if row["split"] == split]
+    if count != len(pixels):
+        raise ValueError(f"{folder}: {SPLITS} names {count} images, {IMAGES} holds {len(pixels)}")
     if not chosen:
         raise ValueError(f"{folder / SPLITS}: no image in split {split!r}")
-    images = Images(array, chosen, limit)
-    images.folders = [rows[index]["file"].partition("/")[0] for index in images.rows]
+    images = Images(pixels, chosen, limit)
+    images.folders = folders[: len(images)]
     return images
+
+
+def _read_splits(path: pathlib.Path, split: Split) -> tuple[int, t.Sequence[int], list[str]]:
+    """How many images a splits.csv names, which rows are of a split, and the first folder of each of these.
+
+    Row by row: as a list of dictionaries a million rows would take several hundred megabytes.
+    """
+    count, rows, folders = 0, array.array("q"), []
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.reader(file)
+        header = next(reader, [])
+        if not {"file", "split"} <= set(header):
+            raise ValueError(f"{path}: columns {header}; expected file and split")
+        name, kind = header.index("file"), header.index("split")
+        for count, row in enumerate(reader, 1):
+            if len(row) != len(header):
+                raise ValueError(f"{path}: {len(row)} values in line {reader.line_num}, {len(header)} columns")
+            if row[kind] == split:
+                rows.append(count - 1)
+                first, slash, _ = row[name].partition("/")
+                folders.append(sys.intern(first) if slash else "")  # few folders, each kept once
+    return count, rows, folders
 
 
 def binarised(images: Images, seed: int) -> Images:

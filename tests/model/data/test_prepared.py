@@ -1,4 +1,5 @@
 import pathlib
+import tracemalloc
 import types
 
 import numpy as np
@@ -70,4 +71,38 @@ def test_a_missing_split_is_named(request: pytest.FixtureRequest) -> None:
 
 def test_a_folder_without_prepared_data_says_how_to_make_it(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match="prepare_data"):
+        prepared.open_split(tmp_path, "train")
+
+
+def test_opening_takes_few_bytes_per_image(tmp_path: pathlib.Path) -> None:
+    count = 20_000
+    np.save(tmp_path / "images.npy", np.zeros((count, 1, 1, 1), np.uint8))
+    lines = (f"folder/{number:07}.jpg,{'val' if number % 4 == 0 else 'train'}" for number in range(count))
+    (tmp_path / "splits.csv").write_text("\n".join(["file,split", *lines]) + "\n")
+    tracemalloc.start()
+    try:
+        images = prepared.open_split(tmp_path, "train")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(images) == 15_000
+    assert images.rows[:4].tolist() == [1, 2, 3, 5]
+    assert set(images.folders) == {"folder"}
+    assert most < 64 * count
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,split\n1.png,train\n", "columns .*'name', 'split'.*; expected file and split"),
+        ("", r"columns \[\]; expected file and split"),
+        ("file,split\n1.png\n", "1 values in line 2, 2 columns"),
+        ("file,split\n1.png,train\n2.png,train\n", "names 2 images, images.npy holds 1"),
+        ("file,split\n1.png,test\n", "no image in split 'train'"),
+    ],
+)
+def test_splits_that_do_not_fit_are_named(text: str, message: str, tmp_path: pathlib.Path) -> None:
+    np.save(tmp_path / "images.npy", np.zeros((1, 1, 1, 1), np.uint8))
+    (tmp_path / "splits.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
         prepared.open_split(tmp_path, "train")
