@@ -59,7 +59,7 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, t.Any]:
             f"--data.batch_size={BATCH}",
             f"--trainer.max_epochs={args.epochs}",
             f"--report_every={args.epochs}",
-            "--trainer.precision=bf16-mixed",
+            "--trainer.precision=auto",
             *(["--resume"] if checkpoint.exists() else []),
         )
     if not bundle.exists():

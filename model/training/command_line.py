@@ -42,7 +42,13 @@ class RecipeCLI(LightningCLI):
         trainers.quiet()  # before the trainer is made, which advertises
         # The recipe says what is optimized and how; Lightning's own options for it would not be recorded.
         super().__init__(
-            VAE, ImageData, args=list(args), run=False, save_config_callback=None, auto_configure_optimizers=False
+            VAE,
+            ImageData,
+            trainer_class=trainers.Trainer,
+            args=list(args),
+            run=False,
+            save_config_callback=None,
+            auto_configure_optimizers=False,
         )
 
     def init_parser(self, **kwargs: t.Any) -> LightningArgumentParser:
@@ -111,6 +117,7 @@ class RecipeCLI(LightningCLI):
         text = self.parser.dump(self.config, skip_none=False)
         values = yaml.safe_load(text)
         self.model.run = {name: value for name, value in values.items() if name not in ("model", "data", "recipe")}
+        self.model.run["precision"] = str(self.trainer.precision)  # what ``auto`` came to
         if self.trainer.is_global_zero:
             self.out.mkdir(parents=True, exist_ok=True)
             with files.whole(self.out / "recipe.yaml") as unfinished:

@@ -233,7 +233,7 @@ def fit(
 
 
 def trainer(out: pathlib.Path, epochs: int, decay: float = 0.9995, validate_every: int = 1) -> L.Trainer:
-    """What trains a flow in bf16, with averaged weights and one checkpoint in `out`.
+    """What trains a flow, in bf16 where that is fast, with averaged weights and one checkpoint in `out`.
 
     Parameters
     ----------
@@ -243,10 +243,10 @@ def trainer(out: pathlib.Path, epochs: int, decay: float = 0.9995, validate_ever
         Epochs between two validations.
     """
     trainers.quiet()
-    return L.Trainer(
+    return trainers.Trainer(
         max_epochs=epochs,
+        precision="auto",
         devices=1,  # a few million weights: several would spend their time on agreeing
-        precision="bf16-mixed",
         gradient_clip_val=1.0,
         check_val_every_n_epoch=validate_every,
         num_sanity_val_steps=0,

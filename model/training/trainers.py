@@ -1,10 +1,29 @@
-"""What every training asks of Lightning: averaged weights, and silence about what needs no answer."""
+"""What every training asks of Lightning: a fitting precision, averaged weights, silence about what needs no answer."""
 
 import logging
 import typing as t
 import warnings
 
+import lightning as L
+import torch
 from torch import Tensor
+
+#: What recipes may say of `trainer.precision`; ``auto`` is `fitting_precision`.
+Precision = t.Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+
+
+def fitting_precision() -> t.Literal["32-true", "bf16-mixed"]:
+    """bf16 where the GPU, or without one the CPU, has instructions for it; elsewhere it is several times slower."""
+    if torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    return "bf16-mixed" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "32-true"
+
+
+class Trainer(L.Trainer):
+    """Lightning's, which also takes ``precision: auto``."""
+
+    def __init__(self, *args: t.Any, precision: Precision = "32-true", **kwargs: t.Any) -> None:
+        super().__init__(*args, precision=fitting_precision() if precision == "auto" else precision, **kwargs)
 
 
 def averaging(decay: float) -> t.Callable[[Tensor, Tensor, Tensor | int], Tensor]:

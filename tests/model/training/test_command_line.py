@@ -197,6 +197,7 @@ def test_a_run_that_starts_from_weights_has_the_whole_divergence_from_its_first_
     settings = torch.load(tmp_path / "tuned" / "checkpoints" / "last.ckpt", weights_only=True)["run"]
     assert settings["start_from"] == str(start)
     assert settings["trainer"]["max_epochs"] == 1
+    assert settings["precision"] == "32-true"
     assert settings["trainer"]["gradient_clip_val"] == 1.0
     assert yaml.safe_load((tmp_path / "tuned" / "recipe.yaml").read_text())["trainer"] == settings["trainer"]
     assert released.load_checkpoint(tmp_path / "tuned" / "checkpoints" / "last.ckpt")[3]["run"] == settings

@@ -47,7 +47,7 @@ def training() -> Refinement:
     return made
 
 
-def fit(out: pathlib.Path, epochs: int, resume: bool = False, steps: int = 12) -> Refinement:
+def fit(out: pathlib.Path, epochs: int, resume: bool = False, steps: int = 5) -> Refinement:
     made = training()
     loaders = (DataLoader(t.cast(t.Any, range(count))) for count in (steps, 1))
     checkpoint = out / "last.ckpt" if resume else None
@@ -55,20 +55,27 @@ def fit(out: pathlib.Path, epochs: int, resume: bool = False, steps: int = 12) -
     return made
 
 
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, Refinement]:
+    """The folder of a finished run, and what it trained."""
+    out = tmp_path_factory.mktemp("fitted")
+    return out, fit(out, 1)
+
+
 def test_the_flow_learns_to_draw_what_looks_like_the_photographs(tmp_path: pathlib.Path) -> None:
     noise = torch.randn(200, 4, generator=torch.Generator().manual_seed(2))
     real = pictures(codes(200)).mean(0)
     far, near = (
-        (made.eval().pictures(noise).mean(0) - real).abs().mean() for made in (training(), fit(tmp_path, 1, steps=80))
+        (made.eval().pictures(noise).mean(0) - real).abs().mean() for made in (training(), fit(tmp_path, 1, steps=40))
     )
     assert near < 0.6 * far
 
 
-def test_the_decoder_stays_as_it_is_and_out_of_checkpoints(tmp_path: pathlib.Path) -> None:
-    fit(tmp_path, 1)
-    kept = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
+def test_the_decoder_stays_as_it_is_and_out_of_checkpoints(fitted: tuple[pathlib.Path, Refinement]) -> None:
+    checkpoint = fitted[0] / "last.ckpt"
+    kept = torch.load(checkpoint, weights_only=True)["state_dict"]
     assert {name.partition(".")[0] for name in kept} == {"flow"}
-    assert released.load_flow(tmp_path / "last.ckpt").noise_dim == 4
+    assert released.load_flow(checkpoint).noise_dim == 4
 
 
 def test_a_resumed_refinement_is_the_one_that_never_stopped(tmp_path: pathlib.Path) -> None:
@@ -81,8 +88,10 @@ def test_a_resumed_refinement_is_the_one_that_never_stopped(tmp_path: pathlib.Pa
     assert all(torch.equal(value, parts[name]) for name, value in whole.items())
 
 
-def test_validation_says_how_many_cars_are_recognised_and_how_varied_they_are(tmp_path: pathlib.Path) -> None:
-    logged = fit(tmp_path, 1).trainer.callback_metrics
+def test_validation_says_how_many_cars_are_recognised_and_how_varied_they_are(
+    fitted: tuple[pathlib.Path, Refinement],
+) -> None:
+    logged = fitted[1].trainer.callback_metrics
     assert {"val_recognised", "val_kid", "val_recall"} <= set(logged)
 
 

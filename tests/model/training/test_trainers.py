@@ -10,3 +10,16 @@ def test_the_average_forgets_the_untrained_weights() -> None:
     for step in range(200):
         average = update(average, torch.tensor(1.0), step)
     assert average.item() == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize(("supported", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_half_precision_is_used_where_the_cpu_has_instructions_for_it(
+    supported: bool, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: supported)
+    assert trainers.Trainer(accelerator="cpu", logger=False, precision="auto").precision == precision
+
+
+def test_a_given_precision_is_kept() -> None:
+    assert trainers.Trainer(accelerator="cpu", logger=False, precision="32-true").precision == "32-true"
