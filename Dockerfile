@@ -1,6 +1,6 @@
 # The function as a container image, where 250 MB are too few: npx sls deploy --stage dev --param=package=image builds it. It
 # runs here, too, with Lambda's own emulator inside:
-#   docker build --build-arg ENGINE=onnx -t carvae .
+#   docker build --build-arg ENGINE=onnx-int8 -t carvae .
 #   docker run -p 9000:8080 -v "$PWD/build/bundle:/bundle:ro" -e CARVAE_BUNDLE=/bundle carvae
 ARG PYTHON=3.13
 FROM public.ecr.aws/lambda/python:${PYTHON}
@@ -11,7 +11,7 @@ WORKDIR /var/task
 COPY deploy/requirements-*.lock handler/requirements-torchscript.txt ./
 # PyTorch by the label of its CPU builds, from the index that PIP_EXTRA_INDEX_URL names: the default index has CUDA builds of
 # several GB under the same number.
-RUN pip install --no-cache-dir --no-deps --require-hashes -r "requirements-${ENGINE}.lock" \
+RUN pip install --no-cache-dir --no-deps --require-hashes -r "requirements-${ENGINE%-int8}.lock" \
  && if [ "$ENGINE" = torchscript ]; then \
       pip install --no-cache-dir --no-deps "$(grep '^torch==' requirements-torchscript.txt)+cpu"; fi
 COPY handler handler

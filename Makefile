@@ -4,7 +4,7 @@
 # make evaluate DATA=   the README's tables, from your photographs
 # make reproduce DATA=  the released weights, from photographs (OUT=); stopped, it goes on where it was
 # make deploy everything on AWS (STAGE=, PARAMS="--param=engine=onnx ..."): npx sls deploy, see docs/deploy.md
-# make package the function's archive alone (ENGINE=, ARCHITECTURE=, RUNTIME=)
+# make package the function's archive alone (ENGINE=torchscript, onnx or onnx-int8; ARCHITECTURE=, RUNTIME=)
 # make fuzz, make load, make faults, make soak, make audit   see docs/reliability.md (ARGS=--help for each)
 # make lock   pins and hashes of what the function is made of, after a change of handler/requirements*.txt
 # make bench  every figure of docs/performance.md anew, in half an hour of a quiet machine

@@ -23,8 +23,9 @@ from benchmarks.lib.figures import Figure
 from deploy import Failure
 from deploy.emulated import lambda_runtime
 
-ONNX, TORCHSCRIPT = "ONNX, packaged", "TorchScript, packaged"
+ONNX, INT8, TORCHSCRIPT = "ONNX, packaged", "ONNX int8, packaged", "TorchScript, packaged"
 ORIGINALS, INSTALLED = "(a) the originals' way", "(b) installed, model on disk"
+STARTS = (ONNX, INT8, TORCHSCRIPT, ORIGINALS, INSTALLED)
 ROUNDS = 7
 
 
@@ -34,6 +35,7 @@ def measure(bundle: pathlib.Path, quick: bool) -> Sequence[Figure]:
         work = pathlib.Path(folder)
         built = {
             ONNX: functions.ours("onnx", work / "onnx"),
+            INT8: functions.ours("onnx-int8", work / "onnx-int8"),
             TORCHSCRIPT: functions.ours("torchscript", work / "torchscript"),
             ORIGINALS: functions.originals(work / "originals"),
             INSTALLED: functions.installed("torchscript", work / "installed"),
@@ -116,10 +118,12 @@ def _sizes() -> list[Figure]:
 
 
 def _figures(times: dict[str, list[float]]) -> list[Figure]:
-    onnx, torchscript, originals, installed = (times[name] for name in (ONNX, TORCHSCRIPT, ORIGINALS, INSTALLED))
+    onnx, int8, torchscript, originals, installed = (times[name] for name in STARTS)
     return [
         figures.median(ONNX, onnx, "s", "lower", 0.6),
+        figures.median(INT8, int8, "s", "lower", 0.4),
         *(figures.median(name, times[name], "s") for name in (TORCHSCRIPT, ORIGINALS, INSTALLED)),
+        figures.ratio("ONNX int8 / ONNX", int8, onnx, "lower"),
         figures.ratio("ONNX / (a)", onnx, originals, "lower", 0.1),
         figures.ratio("TorchScript / (a)", torchscript, originals, "lower", 0.35),
         figures.ratio("TorchScript / (b)", torchscript, installed, "lower", 1.4),
@@ -128,9 +132,8 @@ def _figures(times: dict[str, list[float]]) -> list[Figure]:
 
 def draw(measured: Sequence[Figure], path: pathlib.Path) -> None:
     """Bars of the seconds."""
-    starts = (ONNX, TORCHSCRIPT, ORIGINALS, INSTALLED)
-    values = {figure.name: figure.value for figure in measured if figure.name in starts}
-    plots.bars(values, (ONNX, TORCHSCRIPT), "Cold start to the first reconstruction, one core", "seconds", path)
+    values = {figure.name: figure.value for figure in measured if figure.name in STARTS}
+    plots.bars(values, (ONNX, INT8, TORCHSCRIPT), "Cold start to the first reconstruction, one core", "seconds", path)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python benchmarks/memory.py
 
-Both engines' functions run under AWS's runtime client side by side, one core each, and answer a mix of every kind of
-request with pictures of several sizes. Resident memory is read from the kernel on the way; growth is from the 1,000th
-request, when everything has been used, to the last.
+Each engine's function runs under AWS's runtime client beside the others, on one core, and answers a mix of every kind
+of request with pictures of several sizes. Resident memory is read from the kernel on the way; growth is from the
+1,000th request, when everything has been used, to the last.
 """
 
 import concurrent.futures
@@ -22,7 +22,7 @@ from benchmarks.lib.figures import Figure
 from deploy import Failure
 from deploy.emulated import lambda_runtime
 
-ENGINES = {"onnx": "ONNX", "torchscript": "TorchScript"}
+ENGINES = {"onnx": "ONNX", "onnx-int8": "ONNX int8", "torchscript": "TorchScript"}
 REQUESTS, WARM = 10_000, 1_000
 SAMPLES = 40
 
@@ -30,7 +30,7 @@ Samples: t.TypeAlias = dict[int, float]
 
 
 def measure(bundle: pathlib.Path, quick: bool) -> Sequence[Figure]:
-    """Ask both functions and watch their memory."""
+    """Ask every function and watch their memory."""
     requests, warm = (40, 20) if quick else (REQUESTS, WARM)
     cores = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder, functions.s3(bundle) as bucket:

@@ -3,7 +3,7 @@
     python benchmarks/throughput.py
 
 Each client sends a form with a JPEG of 640 x 480 to /reconstruct, waits for the PNG, and sends the next. Ours is
-scripts/serve.py with either engine. The others serve the same TorchScript files with the same image codec from an
+scripts/serve.py with each engine. The others serve the same TorchScript files with the same image codec from an
 environment of their own (build/peers, which `make bench` makes of benchmarks/requirements-peers.txt): LitServe and
 BentoML with one worker of two threads, their default, and with two workers of one thread; Flask's own server with the
 originals' handler in its plain form. A client that is told to come later does so after 50 ms; only pictures count. The
@@ -49,6 +49,7 @@ class Server:
 
 SERVERS = {
     "ours, ONNX": Server(OURS, {"CARVAE_ENGINE": "onnx"}),
+    "ours, ONNX int8": Server(OURS, {"CARVAE_ENGINE": "onnx-int8"}),
     "ours, TorchScript": Server(OURS, {"CARVAE_ENGINE": "torchscript"}),
     "LitServe, 1 worker": Server(LITSERVE, {"WORKERS": "1", "OMP_NUM_THREADS": "2"}),
     "LitServe, 2 workers": Server(LITSERVE, {"WORKERS": "2"}),
@@ -182,12 +183,15 @@ def _figures(rates: dict[tuple[str, int], list[float]]) -> list[Figure]:
             max(names, key=lambda name: statistics.median(rates[name, clients])) for names in (peers, default)
         )
         others = {"best peer": best, "best peer of one worker": best_default, "plain Flask": "Flask, plain"}
-        for engine, target in (("TorchScript", 1.5), ("ONNX", 2.5)):
+        for engine, target in (("TorchScript", 1.5), ("ONNX", 2.5), ("ONNX int8", 1.8)):
             ours = rates[f"ours, {engine}", clients]
             for other, name in others.items():
                 goal = target if clients == 8 and other == "best peer" else None
                 title = f"{engine} / {other}, {clients} clients"
                 rows.append(figures.ratio(title, ours, rates[name, clients], "higher", goal))
+        int8, onnx = (rates[f"ours, {name}", clients] for name in ("ONNX int8", "ONNX"))
+        goal = 1.4 if clients == 8 else None
+        rows.append(figures.ratio(f"ONNX int8 / ONNX, {clients} clients", int8, onnx, "higher", goal))
     return rows
 
 

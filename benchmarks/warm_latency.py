@@ -24,12 +24,12 @@ from deploy import Failure
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-ENGINES = {"onnx": "ONNX", "torchscript": "TorchScript"}
+ENGINES = {"onnx": "ONNX", "onnx-int8": "ONNX int8", "torchscript": "TorchScript"}
 ROUNDS, REPEATS = 5, 60
 
 
 def measure(bundle: pathlib.Path, quick: bool) -> Sequence[Figure]:
-    """Run both engines' processes in turn."""
+    """Run the engines' processes in turn."""
     work = gflop.count(bundle / "decoder.onnx")
     results: dict[str, list[t.Any]] = {engine: [] for engine in ENGINES}
     for number in range(1 if quick else ROUNDS):

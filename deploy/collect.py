@@ -22,12 +22,17 @@ Files: t.TypeAlias = dict[str, pathlib.Path]
 
 def requirements(engine: str) -> list[pathlib.Path]:
     """The requirement files of a function with `engine`."""
-    return [ROOT / "handler" / "requirements.txt", ROOT / "handler" / f"requirements-{engine}.txt"]
+    return [ROOT / "handler" / "requirements.txt", ROOT / "handler" / f"requirements-{_library(engine)}.txt"]
 
 
 def lock(engine: str) -> pathlib.Path:
     """The lock file of a function with `engine`: every package with its hashes, but for PyTorch."""
-    return ROOT / "deploy" / f"requirements-{engine}.lock"
+    return ROOT / "deploy" / f"requirements-{_library(engine)}.lock"
+
+
+def _library(engine: str) -> str:
+    """The engine whose packages another one shares."""
+    return engine.removesuffix("-int8")
 
 
 def project() -> Files:

@@ -2,7 +2,7 @@
 // a value. Part of serverless.yml.
 
 const CHOICES = {
-  engine: ["torchscript", "onnx"],
+  engine: ["torchscript", "onnx", "onnx-int8"],
   architecture: ["x86_64", "arm64"],
   package: ["archive", "image"],
   wheels: ["locked", "installed"],

@@ -7,8 +7,10 @@
     python scripts/export.py model/pretrained/carvae.safetensors --hub build/hub
 
 From a checkpoint, a mixture is fitted as the prior first, to the codes of the training images (--data, if they have
-moved), and the distance from photographs is measured above which an upload does not look like a car. With --data,
-released weights are measured, too. A flow that scripts/train_prior.py has trained takes the place of either's prior.
+moved), and the distance from photographs is measured above which an upload does not look like a car. Eight-bit twins
+of the ONNX encoder and decoder are written if they cost the reconstructions of validation photographs at most 0.1 dB
+and 1 point of recognised share. With --data, released weights are measured, too; without, what was measured of them
+before counts. A flow that scripts/train_prior.py has trained takes the place of either's prior.
 
 --hub writes model.safetensors, config.json and the model card as README.md, which `hf upload` publishes; the folder can
 be given in place of released weights.
@@ -33,7 +35,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--data",
         type=pathlib.Path,
-        help="prepared data, if it has moved; for released weights: to measure what is plausible",
+        help="prepared data, if it has moved; for released weights: to measure what is plausible and eight bits cost",
     )
     parser.add_argument("--prior", choices=("mixture", "normal"), help="kind of prior to draw from")
     parser.add_argument("--mixture-axes", type=int, help="principal axes of the mixture (160, fewer for few codes)")
@@ -55,17 +57,25 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
             args.prior, args.flow, args.mixture_axes, args.components, args.wide_axes, args.texture
         )
         made = assembly.assemble(args.weights, choice, say, args.data, args.directions)
+        # It measures what the released weights then know of their twins.
+        manifest = (
+            export.write_bundle(made.release, made.version, made.card, args.out, made.photographs, say)
+            if args.out
+            else None
+        )
         if args.release:
             released.save(made.release, args.release)
         if args.hub:
             hub.write(made.release, made.version, made.card, args.hub, args.license)
             print(f"{args.hub}: {made.version}, for hf upload NAME {args.hub}")
-        if args.out is None:
-            return 0
-        manifest = export.write_bundle(made.release, made.version, made.card, args.out)
+    except ImportError as error:
+        print(f"export: {error}; measuring needs what .[train] installs", file=sys.stderr)
+        return 1
     except (ValueError, OSError) as error:
         print(f"export: {error}", file=sys.stderr)
         return 1
+    if manifest is None:
+        return 0
     size = sum(file["bytes"] for file in manifest["files"].values()) / 1e6
     print(f"{args.out}: {manifest['version']}, {len(manifest['files'])} files, {size:.1f} MB")
     return 0

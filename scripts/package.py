@@ -13,8 +13,8 @@ import pathlib
 import sys
 
 from deploy import Failure, function
+from handler.settings import ENGINES
 
-ENGINES = ("torchscript", "onnx")
 PYTHONS = ("3.12", "3.13", "3.14")
 ARCHITECTURES = ("x86_64", "arm64")
 

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from benchmarks.lib import gflop, payload
-from handler import images
+from handler import engines, images
 from handler.app import create_app
 from handler.settings import Settings
 
@@ -35,7 +35,7 @@ def main() -> None:
     app = create_app(Settings(str(bundle), engine))
     app.extensions["carvae"].wait(60)
     size = json.loads((bundle / "manifest.json").read_text())["image_size"]
-    encode, decode = bare_onnx(bundle) if engine == "onnx" else bare_torchscript(bundle)
+    encode, decode = bare_torchscript(bundle) if engine == "torchscript" else bare_onnx(bundle, engine)
     pixels = images.read(PHOTOGRAPH, size, 3, "image").pixels
     latent = encode(pixels)
     calls: dict[str, t.Callable[[], object]] = {name: route(app, *asked) for name, asked in routes(latent).items()}
@@ -127,14 +127,15 @@ def bare(encode: t.Callable[[t.Any], t.Any], decode: t.Callable[[t.Any], t.Any],
     return buffer.getvalue()
 
 
-def bare_onnx(bundle: pathlib.Path) -> Functions:
+def bare_onnx(bundle: pathlib.Path, engine: str = "onnx") -> Functions:
     """ONNX Runtime's sessions as its tutorial makes them, on one thread."""
+    end = engines.INT8 if engine == "onnx-int8" else ".onnx"
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     sessions = [
-        onnxruntime.InferenceSession(bundle / f"{name}.onnx", options, providers=["CPUExecutionProvider"])
+        onnxruntime.InferenceSession(bundle / f"{name}{end}", options, providers=["CPUExecutionProvider"])
         for name in ("encoder", "decoder")
     ]
     encoder, decoder = ((session, session.get_inputs()[0].name) for session in sessions)

@@ -51,11 +51,12 @@ class PriorChoice:
 
 @dataclasses.dataclass(frozen=True)
 class Assembled:
-    """A release with what `export.write_bundle` needs beside it."""
+    """A release with what `export.write_bundle` needs beside it; the photographs are validation ones, if any."""
 
     release: Release
     version: str
     card: str
+    photographs: prepared.Images | None
 
 
 def assemble(
@@ -79,7 +80,7 @@ def assemble(
         Hears what takes a while.
     data
         The prepared data of a checkpoint, as of `from_checkpoint`; for released weights, photographs to measure anew
-        what is plausible.
+        what is plausible and what eight bits cost.
     directions
         As of `from_checkpoint`, for a checkpoint only.
 
@@ -88,15 +89,15 @@ def assemble(
     ValueError
         The file holds no weights, its data isn't there, or an option contradicts it.
     """
-    codes = None
+    codes = photographs = None
     if weights.suffix == ".ckpt":
-        model, codes = from_checkpoint(weights, progress, data, directions or ())
+        model, codes, photographs = from_checkpoint(weights, progress, data, directions or ())
     else:
         if directions is not None:
             raise ValueError(f"--directions: for a training checkpoint only; {weights} has its own")
         model = released.load(weights)
         if data is not None:
-            measure_plausibility(model, data, progress)
+            photographs = measure_plausibility(model, data, progress)
     model.prior = choose_prior(choice, model, codes, progress)
     if weights.is_dir():
         metrics, card = weights / hub.METRICS, weights / hub.CARD
@@ -106,7 +107,7 @@ def assemble(
         model.facts["metrics"] = json.loads(metrics.read_text(encoding="utf-8"))
     text = hub.read_card(card) if card.is_file() else plain_card(model.facts)
     digest = hashlib.sha256(released.weights_file(weights).read_bytes()).hexdigest()
-    return Assembled(model, f"{model.facts['name']}-{digest[:12]}", text)
+    return Assembled(model, f"{model.facts['name']}-{digest[:12]}", text, photographs)
 
 
 def from_checkpoint(
@@ -114,8 +115,8 @@ def from_checkpoint(
     progress: Progress,
     folder: pathlib.Path | None = None,
     directions: t.Sequence[str] = (),
-) -> tuple[Release, priors.Array]:
-    """Networks of a training checkpoint with the facts that the manifest repeats, and codes of the training images.
+) -> tuple[Release, priors.Array, prepared.Images]:
+    """Networks of a training checkpoint with the facts that the manifest repeats, codes of its images, photographs.
 
     Parameters
     ----------
@@ -130,8 +131,8 @@ def from_checkpoint(
 
     Returns
     -------
-    Release, Array
-        The release, its prior a standard normal; and codes ``(N, D)``.
+    Release, Array, Images
+        The release, its prior a standard normal; codes ``(N, D)`` of the training images; the validation images.
 
     Raises
     ------
@@ -163,12 +164,11 @@ def from_checkpoint(
         "directions": priors.principal_directions(codes, names=directions),
     }
     model = Release(network, encoder, decoder, priors.StandardNormal(network.latent_dim), facts)
-    measure_plausibility(model, folder, progress)
-    return model, codes
+    return model, codes, measure_plausibility(model, folder, progress)
 
 
-def measure_plausibility(model: Release, folder: pathlib.Path, progress: Progress) -> None:
-    """Put into the facts what the photographs of a folder are like to the networks (`plausibility.fit`).
+def measure_plausibility(model: Release, folder: pathlib.Path, progress: Progress) -> prepared.Images:
+    """Put into the facts what the photographs of a folder are like to the networks; returns the validation ones.
 
     Raises
     ------
@@ -182,6 +182,7 @@ def measure_plausibility(model: Release, folder: pathlib.Path, progress: Progres
         raise ValueError(f"{folder}: images of {sides[0]} px and {channels} channels; the model's have {wanted}")
     progress(f"measuring what is plausible, by the images of {folder}")
     model.facts["plausibility"] = plausibility.fit(model.encoder, model.decoder, train, val)
+    return val
 
 
 def choose_prior(choice: PriorChoice, model: Release, codes: priors.Array | None, progress: Progress) -> priors.Prior:

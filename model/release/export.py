@@ -8,9 +8,10 @@ import typing as t
 import torch
 from torch import Tensor, nn
 
-from ..data import files
+from ..data import files, prepared
 from ..vae.folding import fold_batch_norm
 from ..vae.networks import channels_last
+from . import eight_bit
 from .released import Release
 
 #: Largest difference between a traced function and the eager one it was traced from, absolute.
@@ -27,8 +28,20 @@ SIGNATURES = {
 }
 
 
-def write_bundle(release: Release, version: str, card: str, out: pathlib.Path) -> dict[str, t.Any]:
+def write_bundle(
+    release: Release,
+    version: str,
+    card: str,
+    out: pathlib.Path,
+    photographs: prepared.Images | None = None,
+    progress: eight_bit.Progress = lambda _: None,
+) -> dict[str, t.Any]:
     """Write the bundle folder ``out``, replacing a bundle that is there, and return its manifest.
+
+    Parameters
+    ----------
+    photographs, progress
+        As of `eight_bit.add_twins`, which may change the release's facts.
 
     Raises
     ------
@@ -38,10 +51,17 @@ def write_bundle(release: Release, version: str, card: str, out: pathlib.Path) -
     if out.exists() and not (out / "manifest.json").is_file():
         raise ValueError(f"{out}: exists and is not a bundle; choose another folder")
     with files.whole_folder(out) as work:
-        return _write(release, version, card, work)
+        return _write(release, version, card, work, photographs, progress)
 
 
-def _write(release: Release, version: str, card: str, work: pathlib.Path) -> dict[str, t.Any]:
+def _write(
+    release: Release,
+    version: str,
+    card: str,
+    work: pathlib.Path,
+    photographs: prepared.Images | None,
+    progress: eight_bit.Progress,
+) -> dict[str, t.Any]:
     network = release.network
     shapes = {
         "encoder": (network.channels, network.image_size, network.image_size),
@@ -51,6 +71,7 @@ def _write(release: Release, version: str, card: str, work: pathlib.Path) -> dic
     for name, module in release.parts().items():
         trace(name, module, shapes[name]).save(str(work / f"{name}.ts"))
         write_onnx(name, module, shapes[name], work / f"{name}.onnx")
+    eight_bit.add_twins(release, work, photographs, progress)
     (work / "MODEL_CARD.md").write_text(card, encoding="utf-8")
     manifest = {
         "format": 1,

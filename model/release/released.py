@@ -120,19 +120,23 @@ def save(release: Release, path: pathlib.Path, largest: int | None = LARGEST) ->
     ValueError
         The file would have more bytes than ``largest``.
     """
-    tensors = {
-        f"{part}.{name}": (value.half() if value.ndim > 1 else value).contiguous()
-        for part, module in release.parts().items()
-        for name, value in module.state_dict().items()
-    }
     facts = {**release.facts, "network": dataclasses.asdict(release.network), "prior": describe(release.prior)}
     facts["metrics"] = {}  # scores are of a bundle that is made of this file, and lie beside it
-    content = safetensors.torch.save(tensors, {"carvae": json.dumps(facts)})
+    content = safetensors.torch.save(tensors(release), {"carvae": json.dumps(facts)})
     if largest is not None and len(content) > largest:
         raise ValueError(f"{path}: {len(content)} bytes of weights; at most {largest} are released")
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.whole(path) as unfinished:
         unfinished.write_bytes(content)
+
+
+def tensors(release: Release) -> dict[str, Tensor]:
+    """What a released file holds, by name."""
+    return {
+        f"{part}.{name}": (value.half() if value.ndim > 1 else value).contiguous()
+        for part, module in release.parts().items()
+        for name, value in module.state_dict().items()
+    }
 
 
 def load(path: pathlib.Path) -> Release:

@@ -3,11 +3,12 @@ import re
 import pytest
 
 from deploy import collect
+from handler.settings import ENGINES
 
 
-@pytest.mark.parametrize("engine", ["torchscript", "onnx"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_the_lock_has_what_the_requirements_pin_and_hashes_of_it(engine: str) -> None:
-    lock = (collect.ROOT / "deploy" / f"requirements-{engine}.lock").read_text()
+    lock = collect.lock(engine).read_text()
     locked = dict(re.findall(r"^(\S+)==(\S+) \\\n    --hash=sha256:", lock, re.MULTILINE))
     assert len(locked) == lock.count("==")
     wanted = [line for path in collect.requirements(engine) for line in path.read_text().splitlines() if "==" in line]

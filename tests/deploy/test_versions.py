@@ -98,7 +98,7 @@ def test_a_damaged_bundle_is_not_published(shelf: Shelf, s3: t.Any, own_bundle: 
     assert names(s3) == set()
 
 
-@pytest.mark.parametrize("after", range(8))
+@pytest.mark.parametrize("after", range(10))
 def test_interrupted_anywhere_nothing_points_at_a_part_and_the_next_run_finishes(
     shelf: Shelf, wire: Wire, s3: t.Any, bundle: Path, second: Path, after: int
 ) -> None:
@@ -117,7 +117,7 @@ def test_interrupted_anywhere_nothing_points_at_a_part_and_the_next_run_finishes
     assert pointer(s3)["version"] == "test-1"
     told: list[str] = []
     shelf.publish(second, told.append)
-    assert len([line for line in told if "there already" in line]) == (after if after < 7 else 0)
+    assert len([line for line in told if "there already" in line]) == (after if after < 9 else 0)
     assert pointer(s3)["version"] == "test-2"
 
 
@@ -163,5 +163,5 @@ def test_a_refusal_names_what_was_tried(shelf: Shelf, wire: Wire, bundle: Path) 
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "PutObject")
 
     wire.put = refuse
-    with pytest.raises(Failure, match=r"writing s3://cars/models/test-1/decoder\.onnx: .*AccessDenied"):
+    with pytest.raises(Failure, match=r"writing s3://cars/models/test-1/decoder\S+: .*AccessDenied"):
         shelf.publish(bundle, silent)

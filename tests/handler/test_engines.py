@@ -46,9 +46,10 @@ def test_a_row_does_not_depend_on_its_neighbours(engine: engines.Engine) -> None
 def test_engines_agree(bundle: Path) -> None:
     noise = np.random.default_rng(0).standard_normal((3, bundles.NOISE)).astype(np.float32)
     images = np.random.default_rng(1).random((3, 3, 32, 32), np.float32)
-    one, other = (load(bundle, name) for name in ENGINES)
-    np.testing.assert_allclose(one.decode(one.prior(noise)), other.decode(other.prior(noise)), atol=1e-4)
-    np.testing.assert_allclose(one.encode(images), other.encode(images), atol=1e-4)
+    one, *others = (load(bundle, name) for name in ENGINES)
+    for other in others:
+        np.testing.assert_allclose(one.decode(one.prior(noise)), other.decode(other.prior(noise)), atol=1e-4)
+        np.testing.assert_allclose(one.encode(images), other.encode(images), atol=1e-4)
 
 
 def replace(folder: Path, name: str, data: bytes) -> None:
@@ -60,7 +61,9 @@ def replace(folder: Path, name: str, data: bytes) -> None:
     bundles.edit_manifest(folder, files=files)
 
 
-@pytest.mark.parametrize(("name", "engine_name"), [("prior.ts", "torchscript"), ("prior.onnx", "onnx")])
+@pytest.mark.parametrize(
+    ("name", "engine_name"), [("prior.ts", "torchscript"), ("prior.onnx", "onnx"), ("decoder.int8.onnx", "onnx-int8")]
+)
 def test_a_file_that_is_no_model_is_named(own_bundle: Path, name: str, engine_name: str) -> None:
     replace(own_bundle, name, b"no model")
     with pytest.raises(BundleError, match=rf"{name}: not "):
@@ -73,9 +76,25 @@ def test_a_file_missing_in_the_manifest_is_named(own_bundle: Path) -> None:
         load(own_bundle)
 
 
+def test_eight_bits_read_their_twins_and_no_more(own_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    whole = Bundle.read
+    monkeypatch.setattr(Bundle, "read", lambda bundle, name: read.append(name) or whole(bundle, name))
+    load(own_bundle, "onnx-int8")
+    assert sorted(read) == ["decoder.int8.onnx", "encoder.int8.onnx", "prior.onnx"]
+
+
+def test_a_bundle_without_twins_says_so(own_bundle: Path) -> None:
+    files = {name: bundles.checksum((own_bundle / name).read_bytes()) for name in ("prior.onnx", "decoder.onnx")}
+    bundles.edit_manifest(own_bundle, files=files)
+    with pytest.raises(BundleError, match=r"files has no 'encoder.int8.onnx', which this engine needs"):
+        load(own_bundle, "onnx-int8")
+
+
 def test_functions_in_each_others_place_are_refused(own_bundle: Path) -> None:
     replace(own_bundle, "decoder.ts", (own_bundle / "prior.ts").read_bytes())
-    replace(own_bundle, "decoder.onnx", (own_bundle / "prior.onnx").read_bytes())
+    for name in ("decoder.onnx", "decoder.int8.onnx"):
+        replace(own_bundle, name, (own_bundle / "prior.onnx").read_bytes())
     for name in ENGINES:
         with pytest.raises(BundleError, match="the model fails on arrays of the manifest's sizes"):
             load(own_bundle, name)

@@ -17,6 +17,7 @@ from PIL import Image
 
 from deploy.emulated import lambda_runtime
 from deploy.emulated.lambda_runtime import RuntimeApi
+from handler.settings import ENGINES
 
 EVENTS = Path(lambda_runtime.__file__).parent / "events"
 MB = 1_000_000
@@ -74,7 +75,7 @@ class Running(t.NamedTuple):
     peak: t.Callable[[], int]
 
 
-@pytest.fixture(scope="module", params=["torchscript", "onnx"])
+@pytest.fixture(scope="module", params=ENGINES)
 def running(
     request: pytest.FixtureRequest,
     unpacked: t.Callable[[str], Path],

@@ -31,7 +31,8 @@ def names(function_zip: t.Callable[[str], Path]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("engine", "packed", "unzipped", "tmp"), [("torchscript", 150, 250, 450), ("onnx", 60, 150, 0)]
+    ("engine", "packed", "unzipped", "tmp"),
+    [("torchscript", 150, 250, 450), ("onnx", 60, 150, 0), ("onnx-int8", 60, 150, 0)],
 )
 def test_the_function_is_within_its_sizes(
     function_zip: t.Callable[[str], Path], engine: str, packed: int, unzipped: int, tmp: int

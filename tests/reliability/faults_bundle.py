@@ -50,7 +50,7 @@ def _put(folder: pathlib.Path, name: str, data: bytes) -> None:
 
 def swapped(folder: pathlib.Path) -> None:
     """A file that is another's is refused by its checksum, or, vouched for, by what it computes."""
-    for engine, kind in (("torchscript", "ts"), ("onnx", "onnx")):
+    for engine, kind in (("torchscript", "ts"), ("onnx", "onnx"), ("onnx-int8", "int8.onnx")):
         bundle = bundles.make(folder / kind)
         encoder = (bundle / f"encoder.{kind}").read_bytes()
         (bundle / f"decoder.{kind}").write_bytes(encoder)

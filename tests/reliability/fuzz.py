@@ -27,6 +27,8 @@ import typing as t
 
 from tqdm import tqdm
 
+from handler.settings import ENGINES
+
 from . import answers, cases, description, photographs, pictures
 from .case import Case
 from .server import LOST_S, Answer, Server, request
@@ -211,7 +213,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="draws the cases (%(default)s)")
     parser.add_argument("--start", type=int, default=0, metavar="N", help="first case (%(default)s)")
     parser.add_argument("--bundle", type=pathlib.Path, default="build/bundle", help="what is served (%(default)s)")
-    parser.add_argument("--engine", choices=("torchscript", "onnx"), default="onnx", help="(%(default)s)")
+    parser.add_argument("--engine", choices=ENGINES, default="onnx", help="(%(default)s)")
     parser.add_argument("--out", type=pathlib.Path, default=FOLDER, help="folder for failing cases (%(default)s)")
     parser.add_argument("--replay", type=pathlib.Path, metavar="FILE", help="send this failing case again")
     args = parser.parse_args()

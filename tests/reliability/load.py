@@ -19,6 +19,8 @@ import typing as t
 
 from tqdm import tqdm
 
+from handler.settings import ENGINES
+
 from . import slow
 from .server import Answer, Server
 
@@ -191,7 +193,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=300, help="of load (%(default)g)")
     parser.add_argument("--slow-clients", type=int, default=100, metavar="N", help="of each kind (%(default)s)")
     parser.add_argument("--bundle", type=pathlib.Path, default="build/bundle", help="what is served (%(default)s)")
-    parser.add_argument("--engine", choices=("torchscript", "onnx"), default="onnx", help="(%(default)s)")
+    parser.add_argument("--engine", choices=ENGINES, default="onnx", help="(%(default)s)")
     args = parser.parse_args()
     with Server(args.bundle, args.engine) as server:
         figures, failures = run(server, args.seconds, args.slow_clients)

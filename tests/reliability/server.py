@@ -46,7 +46,7 @@ class Server:
     bundle : Path
         What it serves.
     engine : str
-        ``torchscript`` or ``onnx``.
+        One of `handler.settings.ENGINES`.
     settings
         Further ``CARVAE_*`` variables, in lower case and without the prefix.
     """

@@ -16,6 +16,8 @@ import threading
 import time
 import typing as t
 
+from handler.settings import ENGINES
+
 from . import cases, fuzz, slow
 from .server import Server
 
@@ -114,7 +116,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30, help="how long (%(default)g)")
     parser.add_argument("--bundle", type=pathlib.Path, default="build/bundle", help="what is served (%(default)s)")
-    parser.add_argument("--engine", choices=("torchscript", "onnx"), default="onnx", help="(%(default)s)")
+    parser.add_argument("--engine", choices=ENGINES, default="onnx", help="(%(default)s)")
     args = parser.parse_args()
     latent_dim = json.loads((args.bundle / "manifest.json").read_text())["latent_dim"]
     with Server(args.bundle, args.engine) as server:

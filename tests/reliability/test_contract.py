@@ -11,6 +11,8 @@ from flask import Flask
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection
 
+from handler.settings import ENGINES
+
 from .. import bundles
 from ..handler.test_contract import DOCUMENT
 from . import pictures
@@ -30,7 +32,7 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module", params=["torchscript", "onnx"])
+@pytest.fixture(scope="module", params=ENGINES)
 def app(request: pytest.FixtureRequest, start_app: t.Callable[..., Flask], bundle: Path) -> Flask:
     return start_app(bundle, engine=request.param)
 
