@@ -56,6 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         patch.chdir(folder)
         # Of so few latents all are wide; of two axes the others hold texture.
         patch.setattr("model.prior.flow.WIDE", 2)
+        patch.setattr("model.training.refinement.EPOCH", 6)  # steps: enough for a crowd
         for script, *arguments in [
             ["prepare_data.py", "photographs", "data", "--size", "32"],
             [
@@ -63,6 +64,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
                 "--recipe",
                 RECIPE,
                 "--out=run",
+                "--report=false",
                 "--data.folder=data",
                 "--data.batch_size=8",
                 *network,
