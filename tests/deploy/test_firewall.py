@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
+import yaml
 from botocore.stub import ANY, Stubber
 
 from deploy import firewall
@@ -33,6 +34,20 @@ def described(formation: Stubber, **more: t.Any) -> None:
 
 
 OUTPUTS = [{"OutputKey": "Arn", "OutputValue": "arn:firewall"}]
+
+
+def test_each_client_address_is_counted_and_blocked_above_the_rate() -> None:
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_multi_constructor("!", lambda loader, kind, node: {kind: node.value})
+    template = yaml.load(firewall.TEMPLATE.read_text(), Loader)  # noqa: S506 - a safe one
+    acl = template["Resources"]["Firewall"]["Properties"]
+    assert (acl["Scope"], acl["DefaultAction"]) == ("CLOUDFRONT", {"Allow": {}})
+    (rule,) = acl["Rules"]
+    counted = rule["Statement"]["RateBasedStatement"]
+    assert counted == {"Limit": {"Ref": "Rate"}, "AggregateKeyType": "IP", "EvaluationWindowSec": 300}
+    assert "Block" in rule["Action"]
 
 
 def test_a_stage_without_one_gets_one(formation: Stubber) -> None:
