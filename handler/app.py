@@ -100,7 +100,7 @@ def random() -> Response:
     # From the operating system: a generator's state may have been restored from a snapshot that others share.
     seed = inputs.integer("seed", 0, MAX_SEED, secrets.randbelow(MAX_SEED + 1))
     temperature = inputs.number("temperature", 0, 2, 1)
-    model = _model()
+    model = _model(to_draw=True)
     with timed("model"):
         drawn = [inputs.DrawnCar(seed, index, temperature) for index in range(first, first + count)]
         latents = np.concatenate([_draw(model, car) for car in drawn])
@@ -134,7 +134,7 @@ def interpolate() -> Response:
     steps = inputs.integer("steps", 2, 32, 8)
     method = inputs.choice("method", METHODS)
     back = inputs.choice("back", ("false", "true")) == "true"
-    model = _model()
+    model = _model(to_draw=True)
     start, end = inputs.ends(model.manifest.latent_dim)
     ends = _latent(model, start), _latent(model, end)
     shares = np.linspace(0, 1, steps)
@@ -185,7 +185,7 @@ def decode() -> Response:
     inputs.check_query("image", "size")
     inline, side = _inline(), _side()
     body = inputs.json_object("latents")
-    model = _model()
+    model = _model(to_draw=True)
     latents = inputs.vectors("latents", body["latents"], model.manifest.latent_dim)
     with timed("model"):
         cars = _decode(model, latents)
@@ -201,7 +201,7 @@ def directions() -> Response:
     """List the ways along which cars differ most."""
     choose(JSON)
     inputs.check_query()
-    model = _model()
+    model = _model(to_draw=True)
     widest = model.manifest.directions[:MAX_DIRECTIONS]
     listed = [
         {"name": each.name, "sd": each.sd, "mean": each.mean, "vector": numbers(np.array(each.vector, np.float32))}
@@ -216,7 +216,7 @@ def preview(reference: str) -> Response:
     form = choose("image/jpeg")
     inputs.check_query()
     car = share.check(reference)
-    model = _model()
+    model = _model(to_draw=True)
     with timed("model"):
         drawn = _decode(model, _draw(model, car))
     with timed("encode"):
@@ -236,10 +236,13 @@ def _loader() -> Loader:
     return t.cast(Loader, current_app.extensions["carvae"])
 
 
-def _model() -> Model:
-    """The model, or a 503; the first request to get it learns what loading it took."""
+def _model(to_draw: bool = False) -> Model:
+    """The model, or a 503; the first request to get it learns what loading it took.
+
+    One that is asked for to draw may still lack its encoder.
+    """
     loader = _loader()
-    model = loader.get()
+    model = loader.get(to_draw)
     if loader.cold:
         loader.cold = False
         g.timings["cold"] = model.seconds * 1000
@@ -278,6 +281,7 @@ def _latent(model: Model, end: inputs.End) -> Array:
     """The latent, ``(1, D)``, of one end of an interpolation."""
     match end:
         case inputs.Photograph():
+            model = _model()  # with its encoder
             upload = _read(end.data, model, end.field)
             with timed("model"):
                 return model.engine.encode(upload.pixels)[0]

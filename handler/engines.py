@@ -4,6 +4,7 @@ An engine's library is imported when that engine is loaded, so each brings only 
 """
 
 import concurrent.futures
+import contextlib
 import io
 import os
 import typing as t
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import operators, unpack
-from .bundle import Bundle, BundleError
+from .bundle import Bundle, BundleError, Manifest
 
 Array: t.TypeAlias = NDArray[np.float32]
 
@@ -28,10 +29,15 @@ class Engine(t.Protocol):
 
     Each row is computed by itself: an answer is then the same to the bit whatever it was asked together with, and
     on one core it is no slower, as a single image's activations stay in the cache.
+
+    Made, it can draw: `prior` and `decode` are there. `encode` is after `add_encoder`.
     """
 
     #: Calls of a function until it is as fast as it gets.
     warm_up: int
+
+    def add_encoder(self) -> None:
+        """Load the encoder, whose file has been read since the engine was made."""
 
     def encode(self, images: Array) -> tuple[Array, Array]:
         """Images ``(N, C, S, S)`` in [0, 1] to the posterior's mean and log-variance, ``(N, D)`` each."""
@@ -43,8 +49,13 @@ class Engine(t.Protocol):
         """Standard normal noise ``(N, K)`` to latents ``(N, D)`` distributed as the encoder's codes are."""
 
 
-def load(name: str, bundle: Bundle, threads: int) -> Engine:
+def load(name: str, bundle: Bundle, threads: int, can_draw: t.Callable[[Engine], None] = lambda _: None) -> Engine:
     """Load and warm the engine `name`, one of `handler.settings.ENGINES`.
+
+    Parameters
+    ----------
+    can_draw
+        Gets the engine once `prior` and `decode` are ready, before the encoder is.
 
     Raises
     ------
@@ -57,7 +68,10 @@ def load(name: str, bundle: Bundle, threads: int) -> Engine:
         "onnx-int8": OnnxRuntimeInt8,
     }
     engine = kinds[name](bundle, threads)
-    _warm(engine, bundle)
+    _warm_drawing(engine, bundle)
+    can_draw(engine)
+    engine.add_encoder()
+    _warm_encoder(engine, bundle)
     return engine
 
 
@@ -78,7 +92,7 @@ class TorchScript:
     warm_up = 3  # the first call profiles, the second compiles for what was seen, the third runs the result
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
-        files = _read_ahead(bundle, "encoder.ts", "decoder.ts", "prior.ts")
+        self._files = _read_ahead(bundle, "prior.ts", "decoder.ts", "encoder.ts")
         # Set before the import, which reads it: torch.set_num_threads aborts where the CPU can't be inspected.
         os.environ["OMP_NUM_THREADS"] = str(threads)
         unpack.load_libraries()
@@ -87,10 +101,15 @@ class TorchScript:
         self._torch = torch
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
-        # From the verified bytes, not from a path whose content could change in between.
-        self._encoder, self._decoder, self._prior = (self._load(name, file.result()) for name, file in files.items())
+        self._prior, self._decoder = self._load("prior.ts"), self._load("decoder.ts")
 
-    def _load(self, name: str, data: bytes) -> t.Any:
+    def add_encoder(self) -> None:
+        """Load the encoder."""
+        self._encoder = self._load("encoder.ts")
+
+    def _load(self, name: str) -> t.Any:
+        # From the verified bytes, not from a path whose content could change in between.
+        data = self._files.pop(name).result()
         try:
             operators.check_source(self._torch, data)
             module = self._torch.jit.load(io.BytesIO(data), map_location="cpu").eval()  # type: ignore[no-untyped-call]
@@ -128,29 +147,37 @@ class OnnxRuntime:
     files: t.ClassVar[dict[str, str]] = {"encoder": "encoder.onnx", "decoder": "decoder.onnx", "prior": "prior.onnx"}
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
-        read = _read_ahead(bundle, *self.files.values())
+        self._read, self._threads = _read_ahead(bundle, *self.files.values()), threads
+        self._sessions: dict[str, tuple[t.Any, str]] = {}
+        for name in ("prior", "decoder"):
+            self._load(name)
+
+    def add_encoder(self) -> None:
+        """Load the encoder."""
+        self._load("encoder")
+
+    def _load(self, name: str) -> None:
         import onnxruntime
 
-        self._sessions = {}
-        for name, file in self.files.items():
-            data = read[file].result()
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-            options.log_severity_level = 3
-            if not file.endswith(INT8):
-                # Else each matrix of the flow is copied into another layout for each of its ten uses: 40 ms of a cold
-                # start, for 0.8 ms of a random car. Convolutions get theirs either way, but for those of eight bits,
-                # which take twice as long without.
-                options.add_session_config_entry("session.disable_prepacking", "1")
-            # A model may name files that hold its weights; by default they would be read from the working directory on.
-            options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
-            try:
-                # From the verified bytes, not from a path whose content could change in between.
-                session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-            except Exception as error:
-                # Its errors share no base class of their own.
-                raise BundleError(f"{file}: not ONNX: {str(error).strip().splitlines()[0][:200]}") from error
-            self._sessions[name] = (session, session.get_inputs()[0].name)
+        file = self.files[name]
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = self._threads, 1
+        options.log_severity_level = 3
+        if not file.endswith(INT8):
+            # Else each matrix of the flow is copied into another layout for each of its ten uses: 40 ms of a cold
+            # start, for 0.8 ms of a random car. Convolutions get theirs either way, but for those of eight bits,
+            # which take twice as long without.
+            options.add_session_config_entry("session.disable_prepacking", "1")
+        # A model may name files that hold its weights; by default they would be read from the working directory on.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
+        # From the verified bytes, not from a path whose content could change in between.
+        data = self._read.pop(file).result()
+        try:
+            session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            # Its errors share no base class of their own.
+            raise BundleError(f"{file}: not ONNX: {str(error).strip().splitlines()[0][:200]}") from error
+        self._sessions[name] = (session, session.get_inputs()[0].name)
 
     def _rows(self, name: str, rows: Array) -> list[Array]:
         session, argument = self._sessions[name]
@@ -180,24 +207,41 @@ class OnnxRuntimeInt8(OnnxRuntime):
     files: t.ClassVar[dict[str, str]] = OnnxRuntime.files | {name: f"{name}{INT8}" for name in ("encoder", "decoder")}
 
 
-def _warm(engine: Engine, bundle: Bundle) -> None:
-    """Run each function until it is as fast as it gets, and check the shapes and types on the way."""
+def _warm_drawing(engine: Engine, bundle: Bundle) -> None:
+    """Run prior and decoder until they are as fast as they get, and check the shapes and types on the way."""
     manifest = bundle.manifest
-    size, latent = manifest.image_size, (1, manifest.latent_dim)
-    picture = (1, manifest.channels, size, size)
+    noise, latent = np.zeros((1, manifest.noise_dim), np.float32), np.zeros((1, manifest.latent_dim), np.float32)
     for _ in range(engine.warm_up):
-        try:
-            mean, log_variance = engine.encode(np.full(picture, 0.5, np.float32))
-            drawn = engine.prior(np.zeros((1, manifest.noise_dim), np.float32))
-            image = engine.decode(np.zeros(latent, np.float32))
-        except (RuntimeError, TypeError, ValueError) as error:
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            raise BundleError(f"the model fails on arrays of the manifest's sizes: {reason[-1][:200]}") from error
-        for name, array, shape in (
-            ("the encoder's mean", mean, latent),
-            ("the encoder's log-variance", log_variance, latent),
-            ("the prior's latent", drawn, latent),
-            ("the decoder's image", image, picture),
-        ):
-            if array.shape != shape or array.dtype != np.float32:
-                raise BundleError(f"{name} is {array.dtype} {array.shape}; the manifest says float32 {shape}")
+        with _in_the_models_words():
+            drawn, image = engine.prior(noise), engine.decode(latent)
+        _check("the prior's latent", drawn, latent.shape)
+        _check("the decoder's image", image, _picture(manifest))
+
+
+def _warm_encoder(engine: Engine, bundle: Bundle) -> None:
+    """The same for the encoder."""
+    latent = (1, bundle.manifest.latent_dim)
+    for _ in range(engine.warm_up):
+        with _in_the_models_words():
+            mean, log_variance = engine.encode(np.full(_picture(bundle.manifest), 0.5, np.float32))
+        _check("the encoder's mean", mean, latent)
+        _check("the encoder's log-variance", log_variance, latent)
+
+
+def _picture(manifest: Manifest) -> tuple[int, ...]:
+    return 1, manifest.channels, manifest.image_size, manifest.image_size
+
+
+@contextlib.contextmanager
+def _in_the_models_words() -> t.Iterator[None]:
+    """Say in one line what a function failed of."""
+    try:
+        yield
+    except (RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise BundleError(f"the model fails on arrays of the manifest's sizes: {reason[-1][:200]}") from error
+
+
+def _check(name: str, array: Array, shape: tuple[int, ...]) -> None:
+    if array.shape != shape or array.dtype != np.float32:
+        raise BundleError(f"{name} is {array.dtype} {array.shape}; the manifest says float32 {shape}")

@@ -39,11 +39,13 @@ class Loader:
         self.settings = settings
         self.detail: str | None = None
         self.model: Model | None = None
+        #: The same, or one whose encoder is still being loaded.
+        self.drawing: Model | None = None
         self.cold = True
         self._failures = 0
         self._retry_at = 0.0
         self._lock = threading.Lock()
-        self._done = threading.Event()
+        self._done, self._can_draw = threading.Event(), threading.Event()
         self._start()
 
     @property
@@ -53,9 +55,9 @@ class Loader:
             return "degraded" if self.detail else "ready"
         return "unavailable" if self._done.is_set() else "loading"
 
-    def wait(self, seconds: float = WAIT_S) -> None:
-        """Wait until the attempt under way has ended, at most `seconds`."""
-        self._done.wait(seconds)
+    def wait(self, seconds: float = WAIT_S, to_draw: bool = False) -> None:
+        """Wait until the attempt under way has ended, or got as far as that it can draw; at most `seconds`."""
+        (self._can_draw if to_draw else self._done).wait(seconds)
 
     def retry_after(self) -> int:
         """Whole seconds until it is worth asking again, at least 1."""
@@ -68,18 +70,24 @@ class Loader:
             if self.state == "unavailable" and time.monotonic() >= self._retry_at:
                 self._start()
 
-    def get(self) -> Model:
+    def get(self, to_draw: bool = False) -> Model:
         """Return the model, after waiting for it if need be.
+
+        Parameters
+        ----------
+        to_draw
+            Nothing is to be encoded: a model will do whose encoder is still being loaded.
 
         Raises
         ------
         Problem
             503 with Retry-After, if there is none.
         """
-        if self.model is None:
+        model = self.drawing if to_draw else self.model
+        if model is None:
             self.retry_if_due()
-            self.wait(WAIT_S)
-        model = self.model
+            self.wait(WAIT_S, to_draw)
+            model = self.drawing if to_draw else self.model
         if model is None:
             detail = "the model is still being loaded" if self.state == "loading" else f"no model: {self.detail}"
             raise Problem(503, detail, headers={"Retry-After": str(self.retry_after())})
@@ -87,14 +95,20 @@ class Loader:
 
     def _start(self) -> None:
         self._done.clear()
+        self._can_draw.clear()
         threading.Thread(target=self._attempt, name="carvae-loader", daemon=True).start()
 
     def _attempt(self) -> None:
         started = time.perf_counter()
         try:
             bundle = Bundle.open(self.settings.bundle, self.settings.cache)
-            engine = engines.load(self.settings.engine, bundle, self.settings.threads)
-            self.model = Model(bundle.manifest, engine, time.perf_counter() - started)
+
+            def can_draw(engine: engines.Engine) -> None:
+                self.drawing = Model(bundle.manifest, engine, time.perf_counter() - started)
+                self._can_draw.set()
+
+            engine = engines.load(self.settings.engine, bundle, self.settings.threads, can_draw)
+            self.model = self.drawing = Model(bundle.manifest, engine, time.perf_counter() - started)
             # A model that works, though not all went well, is told as degraded.
             self.detail = "; ".join(bundle.warnings) or None
             log.info("model %s %s ready in %.2f s", bundle.manifest.name, bundle.manifest.version, self.model.seconds)
@@ -105,9 +119,10 @@ class Loader:
             self._fail("the model can't be loaded; the log says why")
             log.exception("%s: loading failed", self.settings.bundle)
         finally:
+            self._can_draw.set()
             self._done.set()
 
     def _fail(self, detail: str) -> None:
-        self.detail = detail
+        self.detail, self.drawing = detail, None
         self._retry_at = time.monotonic() + BACK_OFF_S[min(self._failures, len(BACK_OFF_S) - 1)]
         self._failures += 1

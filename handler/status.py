@@ -13,6 +13,10 @@ from .loading import Loader, Model
 #: Seconds for which ``/health`` remembers that requests were refused.
 REFUSALS_S = 10
 
+#: Seconds that ``/health`` waits for an encoder that is being loaded: on Lambda the first request may come before it is
+#: there, and a check is not to count that as a failure.
+ENCODER_S = 2.0
+
 OPENAPI = Path(__file__).parent.parent / "static" / "openapi.json"
 
 status = Blueprint("status", __name__)
@@ -38,6 +42,8 @@ def health() -> Response:
     """Tell whether there is a model: 200 when there is, else 503; asking may start another attempt to load it."""
     loader: Loader = current_app.extensions["carvae"]
     loader.retry_if_due()
+    if loader.drawing and not loader.model:
+        loader.wait(ENCODER_S)
     state, detail = loader.state, loader.detail
     gate: admission.Gate = current_app.extensions["carvae-gate"]
     if state == "ready" and gate.refused_within(REFUSALS_S):

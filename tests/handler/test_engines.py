@@ -72,7 +72,7 @@ def test_a_file_that_is_no_model_is_named(own_bundle: Path, name: str, engine_na
 
 def test_a_file_missing_in_the_manifest_is_named(own_bundle: Path) -> None:
     bundles.edit_manifest(own_bundle, files={})
-    with pytest.raises(BundleError, match=r"files has no 'encoder.ts'"):
+    with pytest.raises(BundleError, match=r"files has no 'prior.ts'"):
         load(own_bundle)
 
 
@@ -87,7 +87,7 @@ def test_eight_bits_read_their_twins_and_no_more(own_bundle: Path, monkeypatch: 
 def test_a_bundle_without_twins_says_so(own_bundle: Path) -> None:
     files = {name: bundles.checksum((own_bundle / name).read_bytes()) for name in ("prior.onnx", "decoder.onnx")}
     bundles.edit_manifest(own_bundle, files=files)
-    with pytest.raises(BundleError, match=r"files has no 'encoder.int8.onnx', which this engine needs"):
+    with pytest.raises(BundleError, match=r"files has no 'decoder.int8.onnx', which this engine needs"):
         load(own_bundle, "onnx-int8")
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+import handler.app
 from handler import engines, loading
 from handler.app import create_app
-from handler.settings import Settings
+from handler.bundle import Bundle
+from handler.settings import ENGINES, Settings
 
 from .. import bundles
 
@@ -50,6 +52,60 @@ def test_while_it_loads_health_says_so_and_requests_may_come_back(
     app.extensions["carvae"].wait(60)
     assert client.get("/health").json["status"] == "ready"
     assert client.get("/random").status_code == 200
+
+
+class Held:
+    """A bundle whose encoder can't be read until it is let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.go = threading.Event()
+        read = Bundle.read
+
+        def slowly(bundle: Bundle, name: str) -> bytes:
+            if name.startswith("encoder"):
+                self.go.wait(60)
+            return read(bundle, name)
+
+        monkeypatch.setattr(Bundle, "read", slowly)
+        monkeypatch.setattr(handler.app, "ENCODER_S", 0)
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
+    found = Held(monkeypatch)
+    yield found
+    found.go.set()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_draws_does_not_wait_for_the_encoder(bundle: Path, held: Held, engine: str, car_png: bytes) -> None:
+    app = create_app(Settings(str(bundle), engine))
+    client = app.test_client()
+    latent = client.get("/random").json["cars"][0]["latent"]
+    assert client.post("/decode", json={"latents": [latent]}).status_code == 200
+    ends = {"start": {"seed": 1, "index": 0}, "end": {"latent": latent}}
+    assert client.post("/interpolate", json=ends).status_code == 200
+    health = client.get("/health")
+    assert (health.status_code, health.json["status"]) == (503, "loading")
+    held.go.set()
+    assert client.post("/reconstruct", data=car_png, content_type="image/png").status_code == 200
+    assert client.get("/health").json["status"] == "ready"
+
+
+def test_what_encodes_waits_for_the_encoder(
+    bundle: Path, held: Held, car_png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = create_app(Settings(str(bundle))).test_client()
+    assert client.get("/random").status_code == 200
+    monkeypatch.setattr(loading, "WAIT_S", 0)
+    answer = client.post("/reconstruct", data=car_png, content_type="image/png")
+    assert (answer.status_code, json.loads(answer.data)["detail"]) == (503, "the model is still being loaded")
+
+
+def test_a_model_whose_encoder_fails_is_not_served(start_app: Start, own_bundle: Path) -> None:
+    bundles.replace(own_bundle, "encoder.ts", b"no model")
+    answer = start_app(own_bundle).test_client().get("/random")
+    assert (answer.status_code, json.loads(answer.data)["detail"].partition(":")[0]) == (503, "no model")
 
 
 def test_a_request_waits_for_a_model_that_is_being_loaded(bundle: Path) -> None:
