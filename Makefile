@@ -2,6 +2,7 @@
 # make test   every test, and make check: ruff, mypy, ESLint, TypeScript, and actionlint and zizmor for the workflows
 # make unit   the tests that take under a minute; pytest -m browser, packaged, reliability or slow are the others
 # make evaluate DATA=   the README's tables, from your photographs
+# make train RECIPE=    a run of a recipe, with jemalloc where it is installed (ARGS="--resume ...")
 # make reproduce DATA=  the released weights, from photographs (OUT=); stopped, it goes on where it was
 # make deploy everything on AWS (STAGE=, PARAMS="--param=engine=onnx ..."): npx sls deploy, see docs/deploy.md
 # make package the function's archive alone (ENGINE=torchscript, onnx or onnx-int8; ARCHITECTURE=, RUNTIME=)
@@ -19,7 +20,11 @@ RUNTIME ?= 3.13
 PARAMS ?=
 BUNDLE ?= build/bundle
 OUT ?= runs/reproduced
+# Where Debian, Fedora, Alpine and Homebrew for Linux have it.
+JEMALLOC ?= $(firstword $(wildcard $(addsuffix /libjemalloc.so.2,/usr/lib/*-linux-gnu /usr/lib64 /usr/lib \
+  /home/linuxbrew/.linuxbrew/lib)))
 BIN := .venv/bin
+COMMA := ,
 WEIGHTS := model/pretrained/carvae.safetensors
 
 # flatbuffers and protobuf are for ONNX Runtime's tools.
@@ -27,7 +32,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --genera
   --custom-compile-command 'make lock' --no-emit-package flatbuffers --no-emit-package protobuf \
   - --output-file
 
-.PHONY: run test unit check evaluate reproduce bench bench-check fuzz load faults soak audit lock package deploy remove \
+.PHONY: run test unit check evaluate train reproduce bench bench-check fuzz load faults soak audit lock package deploy remove \
   stage-is-given clean
 
 run: .venv/run.stamp $(BUNDLE)/manifest.json
@@ -67,6 +72,12 @@ bench-check: .venv/dev.stamp build/peers.stamp $(BUNDLE)/manifest.json
 evaluate: .venv/dev.stamp $(BUNDLE)/manifest.json
 	@test -n "$(DATA)" || { echo "make: which photographs? DATA=folder, with a splits.csv" >&2; exit 1; }
 	@$(BIN)/python scripts/evaluate.py --bundle $(BUNDLE) --data "$(DATA)" --split test
+
+# The kernel clears a page anew each time it was given back; jemalloc keeps it for 20 seconds.
+train: .venv/dev.stamp
+	@test -n "$(RECIPE)" || { echo "make: which recipe? RECIPE=model/recipes/carvae.yaml, for example" >&2; exit 1; }
+	@$(if $(JEMALLOC),LD_PRELOAD=$(JEMALLOC) MALLOC_CONF=dirty_decay_ms:20000$(COMMA)muzzy_decay_ms:20000) \
+	  $(BIN)/python scripts/train.py --recipe "$(RECIPE)" $(ARGS)
 
 reproduce: .venv/dev.stamp
 	@test -n "$(DATA)" || { echo "make: which photographs? DATA=folder, with a splits.csv" >&2; exit 1; }

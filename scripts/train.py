@@ -8,6 +8,8 @@
 
 Checkpoints, logs and the report go to runs/NAME; Ctrl-C stops after a last checkpoint's epoch, --resume goes on from
 there.
+On a CPU `make train RECIPE=model/recipes/carvae.yaml ARGS=...` does the same with jemalloc where it is installed, which
+keeps pages that the system's allocator gives back and has cleared anew at each step (docs/train.md).
 --smoke tries the recipe in seconds: a few drawn images, two epochs, report and bundle in runs/NAME-smoke.
 """
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-import handler.app
+import handler.status
 from handler import engines, loading
 from handler.app import create_app
 from handler.bundle import Bundle
@@ -67,7 +67,7 @@ class Held:
             return read(bundle, name)
 
         monkeypatch.setattr(Bundle, "read", slowly)
-        monkeypatch.setattr(handler.app, "ENCODER_S", 0)
+        monkeypatch.setattr(handler.status, "ENCODER_S", 0)
 
 
 @pytest.fixture
