@@ -4,6 +4,7 @@
 const CHOICES = {
   engine: ["torchscript", "onnx", "onnx-int8"],
   architecture: ["x86_64", "arm64"],
+  python: ["3.12", "3.13", "3.14"],
   package: ["archive", "image"],
   wheels: ["locked", "installed"],
   site: ["cloudfront", "website"],
@@ -37,6 +38,10 @@ module.exports = async ({ resolveVariable }) => {
   for (const [name, values] of Object.entries(CHOICES)) {
     chosen[name] = await param(name);
     if (!values.includes(chosen[name])) throw wrong(name, chosen[name], values.join(" or "));
+  }
+  // What unpacks PyTorch has no wheels for it.
+  if (chosen.engine === "torchscript" && chosen.python === "3.14") {
+    throw wrong("python", chosen.python, "3.12 or 3.13 with engine=torchscript, or engine=onnx");
   }
   const cloudfront = chosen.site === "cloudfront";
   const domain = await param("domain");

@@ -29,6 +29,8 @@ def main() -> int:
     parser.add_argument("--same-interpreter", action="store_true", help="for this interpreter, from what it has")
     parser.add_argument("--out", type=pathlib.Path, default=function.ROOT / "build", metavar="FOLDER", help="(build)")
     args = parser.parse_args()
+    if (args.engine, args.python) == ("torchscript", "3.14"):
+        parser.error("--python 3.14: expected 3.12 or 3.13 with --engine torchscript, or --engine onnx")
     try:
         function.build(args.engine, args.python, args.architecture, args.same_interpreter, args.out.resolve())
     except (Failure, OSError) as error:

@@ -85,12 +85,12 @@ class RuntimeApi:
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
-    def report(self) -> Report:
-        """The next report."""
-        return self.reports.get(timeout=300)
+    def report(self, patience: float = 300) -> Report:
+        """The next report, within `patience` seconds."""
+        return self.reports.get(timeout=patience)
 
-    def invoke(self, event: t.Any) -> t.Any:
-        """Hand out one event and return the function's answer to it.
+    def invoke(self, event: t.Any, patience: float = 300) -> t.Any:
+        """Hand out one event and return the function's answer to it, within `patience` seconds.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class RuntimeApi:
             If the function reports an error; the text is what it says.
         """
         self.events.put((str(uuid.uuid4()), event))
-        kind, body = self.report()
+        kind, body = self.report(patience)
         if kind != "response":
             raise Failure(f"the function reports {kind}: {body}")
         return body

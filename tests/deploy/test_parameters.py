@@ -66,6 +66,8 @@ def test_an_image_is_for_the_functions_architecture(architecture: str, platform:
     [
         ({"site": "bucket"}, "--param=site=bucket: expected cloudfront or website"),
         ({"architecture": "arm"}, "--param=architecture=arm: expected x86_64 or arm64"),
+        ({"python": "3.11"}, "--param=python=3.11: expected 3.12 or 3.13 or 3.14"),
+        ({"python": "3.14"}, "--param=python=3.14: expected 3.12 or 3.13 with engine=torchscript"),
         ({"memory": "much"}, "--param=memory=much: expected a number from 128 to 10240"),
         ({"warm": "yes"}, "--param=warm=yes: expected true or false"),
         ({"canary": "half"}, "--param=canary=half: expected none, or a share and minutes such as 10%,5min"),

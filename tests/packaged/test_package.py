@@ -122,7 +122,8 @@ def test_a_package_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None
     assert "Traceback" not in result.stderr
 
 
-def test_an_unknown_runtime_is_refused() -> None:
-    result = run("--python", "3.9")
+@pytest.mark.parametrize(("python", "said"), [("3.9", "'3.9'"), ("3.14", "--python 3.14: expected 3.12 or 3.13")])
+def test_a_runtime_that_there_is_no_function_for_is_refused(python: str, said: str) -> None:
+    result = run("--engine", "torchscript", "--python", python)
     assert result.returncode == 2
-    assert "'3.9'" in result.stderr
+    assert said in result.stderr
