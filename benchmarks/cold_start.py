@@ -1,4 +1,4 @@
-"""Cold start: seconds from the start of the process to the first 200 from /reconstruct, on one core.
+"""Cold start: seconds from the start of the process to the first 200 from /reconstruct, on one core; and from /random.
 
     python benchmarks/cold_start.py
 
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import typing as t
 from collections.abc import Sequence
 
 from benchmarks.lib import command, figures, functions, machine, payload, plots
@@ -25,6 +26,7 @@ from deploy.emulated import lambda_runtime
 
 ONNX, INT8, TORCHSCRIPT = "ONNX, packaged", "ONNX int8, packaged", "TorchScript, packaged"
 ORIGINALS, INSTALLED = "(a) the originals' way", "(b) installed, model on disk"
+RANDOM = "ONNX int8, first /random"
 STARTS = (ONNX, INT8, TORCHSCRIPT, ORIGINALS, INSTALLED)
 ROUNDS = 7
 
@@ -43,20 +45,24 @@ def measure(bundle: pathlib.Path, quick: bool) -> Sequence[Figure]:
         sizes = _sizes()
         unpacking = _unpacking(built[TORCHSCRIPT].code, 1 if quick else ROUNDS)
         client = lambda_runtime.copy_client(work / "client")
-        times: dict[str, list[float]] = {name: [] for name in built}
+        reconstruct = payload.reconstruct_event(payload.photograph())
+        asked = {name: (function, reconstruct) for name, function in built.items()}
+        asked[RANDOM] = (built[INT8], payload.random_event(1))
+        times: dict[str, list[float]] = {name: [] for name in asked}
         with functions.s3(bundle) as bucket:
             for number in range(1 if quick else ROUNDS + 1):
-                for name, function in built.items():
-                    seconds = first_answer(function, client, bundle, bucket)
+                for name, (function, event) in asked.items():
+                    seconds = first_answer(function, client, bundle, bucket, event)
                     if quick or number:  # the first round brings the files into the system's cache
                         times[name].append(seconds)
                         print(f"{name}: {seconds:.2f} s", file=sys.stderr, flush=True)
     return [*sizes, *_figures(times), *unpacking]
 
 
-def first_answer(function: functions.Function, client: pathlib.Path, bundle: pathlib.Path, bucket: str) -> float:
+def first_answer(
+    function: functions.Function, client: pathlib.Path, bundle: pathlib.Path, bucket: str, event: dict[str, t.Any]
+) -> float:
     """Seconds from the process's start to its first 200."""
-    event = payload.reconstruct_event(payload.photograph())
     with (
         tempfile.TemporaryDirectory() as tmp,
         functions.start(function, client, pathlib.Path(tmp), bundle, bucket, machine.core()) as (api, _, begun),
@@ -123,7 +129,9 @@ def _figures(times: dict[str, list[float]]) -> list[Figure]:
         figures.median(ONNX, onnx, "s", "lower", 0.6),
         figures.median(INT8, int8, "s", "lower", 0.4),
         *(figures.median(name, times[name], "s") for name in (TORCHSCRIPT, ORIGINALS, INSTALLED)),
+        figures.median(RANDOM, times[RANDOM], "s"),
         figures.ratio("ONNX int8 / ONNX", int8, onnx, "lower"),
+        figures.ratio("ONNX int8, /random / /reconstruct", times[RANDOM], int8, "lower", 0.7),
         figures.ratio("ONNX / (a)", onnx, originals, "lower", 0.1),
         figures.ratio("TorchScript / (a)", torchscript, originals, "lower", 0.35),
         figures.ratio("TorchScript / (b)", torchscript, installed, "lower", 1.4),
