@@ -1,4 +1,5 @@
 import shutil
+import subprocess
 import sys
 import typing as t
 from pathlib import Path
@@ -12,15 +13,18 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture(scope="session")
 def clone(function_zip: t.Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[], Path]:
-    """Make copies of what a clone has to deploy with, after ``npm ci`` and with the function for ONNX built."""
+    """Make clones with what is not committed yet, after ``npm ci`` and with the function for ONNX built."""
     osls.need_node()
 
     def make() -> Path:
         folder = tmp_path_factory.mktemp("clone")
-        for name in ("scripts", "handler", "static", "deploy"):
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("Makefile", "serverless.yml", "package.json", "package-lock.json"):
-            shutil.copy2(ROOT / name, folder / name)
+        git("clone", "--quiet", ROOT, folder)
+        for name in git("-C", ROOT, "ls-files", "-z", "--modified", "--others", "--exclude-standard").split("\0")[:-1]:
+            if (ROOT / name).exists():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name)
+            else:
+                (folder / name).unlink()
         (folder / "node_modules").symlink_to(osls.install())
         # This interpreter's packages, as make would install them there.
         venv = folder / ".venv"
@@ -33,3 +37,7 @@ def clone(function_zip: t.Callable[[str], Path], tmp_path_factory: pytest.TempPa
         return folder
 
     return make
+
+
+def git(*command: str | Path) -> str:
+    return subprocess.run(["git", *map(str, command)], check=True, capture_output=True, text=True).stdout

@@ -1,4 +1,4 @@
-"""Resources of an emulated stack that moto 5.2 skips: a function's alias, and CloudFront's distribution.
+"""Resources of an emulated stack that moto 5.2 skips: a function's alias, CloudFront's distribution and its firewall.
 
 In a module of their own, as moto goes by a class's module.
 """
@@ -102,7 +102,7 @@ class Distribution(CloudFormationModel):
 
 
 class Named:
-    """What a distribution refers to, by name alone."""
+    """What a distribution and a firewall's stack refer to, by name alone."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -137,3 +137,7 @@ class OriginAccessControl(Named, CloudFormationModel):
 
 class Function(Named, CloudFormationModel):
     cloudformation_type = staticmethod(lambda: "AWS::CloudFront::Function")
+
+
+class WebAcl(Named, CloudFormationModel):
+    cloudformation_type = staticmethod(lambda: "AWS::WAFv2::WebACL")

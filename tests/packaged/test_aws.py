@@ -118,8 +118,8 @@ def broken_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def deployed(aws: Aws, bundle: Path) -> str:
-    """Everything deployed once; what the command said."""
-    return aws.deploy(bundle)
+    """Everything deployed once, with a firewall; what the command said."""
+    return aws.deploy(bundle, "--param=clientRate=100")
 
 
 def test_model_and_page_are_in_their_buckets_and_the_function_draws_cars(aws: Aws, deployed: str) -> None:
@@ -156,6 +156,14 @@ def test_the_function_is_what_the_file_says(aws: Aws, deployed: str) -> None:
     assert aws.client("iam").list_role_policies(RoleName=role)["PolicyNames"] == ["models-and-logs"]
 
 
+def test_the_rate_rule_guards_the_distribution(aws: Aws, deployed: str) -> None:
+    (firewall,) = aws.client("cloudformation", "us-east-1").describe_stacks()["Stacks"]
+    assert firewall["Parameters"] == [{"ParameterKey": "Rate", "ParameterValue": "100"}]
+    template = aws.client("cloudformation").get_template(StackName=STACK)["TemplateBody"]
+    (arn,) = (output["OutputValue"] for output in firewall["Outputs"])
+    assert template["Resources"]["Distribution"]["Properties"]["DistributionConfig"]["WebACLId"] == arn
+
+
 def test_the_stored_archive_is_the_built_one(aws: Aws, deployed: str) -> None:
     bucket = aws.outputs()["ServerlessDeploymentBucketName"]
     keys = [entry["Key"] for entry in aws.client("s3").list_objects_v2(Bucket=bucket)["Contents"]]
@@ -186,6 +194,7 @@ def test_a_new_model_is_served_after_a_deployment_and_the_old_one_after_a_rollba
 ) -> None:
     said = aws.deploy(next_bundle, "--param=warm=true")
     assert ": sent" not in said  # of the page nothing had changed
+    assert aws.client("cloudformation", "us-east-1").describe_stacks()["Stacks"] == []  # the firewall was not asked for
     health = aws.ask("/health")
     assert (health["model"]["version"], health["function_version"]) == ("test-2", aws.live())
     assert aws.pointer() == "test-2"
