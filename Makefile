@@ -39,7 +39,7 @@ run: .venv/run.stamp $(BUNDLE)/manifest.json
 	@exec $(BIN)/python scripts/serve.py --bundle $(BUNDLE) --port $(PORT)
 
 test: .venv/dev.stamp check
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 30 --durations-min 3
 
 unit: .venv/dev.stamp
 	$(BIN)/python -m pytest -m unit --numprocesses 2 --dist loadfile --no-loadscope-reorder

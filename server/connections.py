@@ -50,6 +50,9 @@ MAX_FRAMING = 100_000
 #: Seconds that requests have to be finished after the server was told to end.
 DRAIN_S = 20
 
+#: Seconds for which a server that was told to end still takes connections, to refuse those that wait to be taken.
+REFUSING_S = 0.5
+
 #: Seconds for which a remark of the server is not repeated.
 QUIET_S = 60.0
 
@@ -242,8 +245,11 @@ def run(server: t.Any, gate: Gate, stop: threading.Event) -> None:
     while not stop.is_set():
         turn(1)
     gate.close()
-    wasyncore.dispatcher.close(server)  # the listener; what is connected stays
     end = time.monotonic() + DRAIN_S
+    refusing = time.monotonic() + REFUSING_S
+    while time.monotonic() < refusing:
+        turn(0.1)
+    wasyncore.dispatcher.close(server)  # the listener; what is connected stays
     while time.monotonic() < end and any(each.requests or each.total_outbufs_len for each in _channels(server)):
         turn(0.1)
     close(server)

@@ -31,7 +31,8 @@ def told_to_end(folder: pathlib.Path) -> None:
             status = server.end(ENDED_S)
             answers = [each.result() for each in asked]
         assert status == 0, f"exit status {status}: {server.log()[-1000:]}"
-        told = [answer for answer in answers if answer.status != 200]
+        # Who connects while the listener closes is refused by the system: status 0.
+        told = [answer for answer in answers if answer.status not in (0, 200)]
         assert all(answer.body == right.body for answer in answers if answer.status == 200)
         assert told, "every request was answered before the server was told to end"
         assert all(answer.status == 503 and answer.headers["retry-after"].isdecimal() for answer in told), told
