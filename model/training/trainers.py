@@ -6,10 +6,11 @@ import warnings
 
 import lightning as L
 import torch
+from lightning.fabric.plugins.precision.precision import _PRECISION_INPUT
 from torch import Tensor
 
-#: What recipes may say of `trainer.precision`; ``auto`` is `fitting_precision`.
-Precision = t.Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+#: What recipes may say of `trainer.precision`: what Lightning takes, and ``auto``, which is `fitting_precision`.
+Precision = t.Literal["auto"] | _PRECISION_INPUT
 
 
 def fitting_precision() -> t.Literal["32-true", "bf16-mixed"]:
@@ -22,7 +23,7 @@ def fitting_precision() -> t.Literal["32-true", "bf16-mixed"]:
 class Trainer(L.Trainer):
     """Lightning's, which also takes ``precision: auto``."""
 
-    def __init__(self, *args: t.Any, precision: Precision = "32-true", **kwargs: t.Any) -> None:
+    def __init__(self, *args: t.Any, precision: Precision | None = None, **kwargs: t.Any) -> None:
         super().__init__(*args, precision=fitting_precision() if precision == "auto" else precision, **kwargs)
 
 

@@ -21,5 +21,6 @@ def test_half_precision_is_used_where_the_cpu_has_instructions_for_it(
     assert trainers.Trainer(accelerator="cpu", logger=False, precision="auto").precision == precision
 
 
-def test_a_given_precision_is_kept() -> None:
-    assert trainers.Trainer(accelerator="cpu", logger=False, precision="32-true").precision == "32-true"
+@pytest.mark.parametrize(("given", "kept"), [("32-true", "32-true"), (64, "64-true"), (None, "32-true")])
+def test_a_given_precision_is_kept(given: trainers.Precision | None, kept: str) -> None:
+    assert trainers.Trainer(accelerator="cpu", logger=False, precision=given).precision == kept
