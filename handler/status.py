@@ -1,4 +1,4 @@
-"""The API's routes that answer at once, without the model: what this is, whether it is ready, how it is called."""
+"""The API's routes that need no model: what this is, whether it is ready, how it is called."""
 
 import os
 import typing as t

@@ -57,12 +57,11 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
             args.prior, args.flow, args.mixture_axes, args.components, args.wide_axes, args.texture
         )
         made = assembly.assemble(args.weights, choice, say, args.data, args.directions)
-        # It measures what the released weights then know of their twins.
-        manifest = (
-            export.write_bundle(made.release, made.version, made.card, args.out, made.photographs, say)
-            if args.out
-            else None
-        )
+        if args.out:
+            # It measures what the released weights then know of their twins.
+            manifest = export.write_bundle(made.release, made.version, made.card, args.out, made.photographs, say)
+            size = sum(file["bytes"] for file in manifest["files"].values()) / 1e6
+            print(f"{args.out}: {manifest['version']}, {len(manifest['files'])} files, {size:.1f} MB")
         if args.release:
             released.save(made.release, args.release)
         if args.hub:
@@ -74,10 +73,6 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"export: {error}", file=sys.stderr)
         return 1
-    if manifest is None:
-        return 0
-    size = sum(file["bytes"] for file in manifest["files"].values()) / 1e6
-    print(f"{args.out}: {manifest['version']}, {len(manifest['files'])} files, {size:.1f} MB")
     return 0
 
 

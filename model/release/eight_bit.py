@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..data import prepared
+from ..vae import losses
 from .released import Release, tensors
 
 Array: t.TypeAlias = NDArray[np.float32]
@@ -34,8 +35,8 @@ FUNCTIONS = ("encoder", "decoder")
 CARS = 16
 SEED = 7
 
-#: Percentage of a tensor's values that are inside its range. The few beyond are clipped: with the range of them all,
-#: the released decoder's pictures are 2 dB farther from the single-precision ones.
+#: Percentage of a tensor's values that are inside its range. The few beyond are clipped: with the range of them all
+#: the released model's reconstructions lose more than twice as much (docs/performance.md).
 PERCENTILE = 99.99
 
 #: Channels that a convolution needs on both sides to be worth eight bits.
@@ -167,8 +168,8 @@ def quantise(folder: pathlib.Path, name: str, arrays: list[Array]) -> bool:
     import onnx
     from onnxruntime import GraphOptimizationLevel, quantization
 
-    source, target = folder / f"{name}.onnx", twin(folder, name)
-    wide = wide_convolutions(onnx.load(str(source)))
+    model, target = onnx.load(str(folder / f"{name}.onnx")), twin(folder, name)
+    wide = wide_convolutions(model)
     if not wide:
         return False
 
@@ -183,9 +184,9 @@ def quantise(folder: pathlib.Path, name: str, arrays: list[Array]) -> bool:
 
     with _quiet():
         quantization.quantize_static(
-            onnx.load(str(source)),
+            model,
             str(target),
-            Reader(onnx.load(str(source)).graph.input[0].name),
+            Reader(model.graph.input[0].name),
             quant_format=quantization.QuantFormat.QDQ,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
@@ -234,14 +235,15 @@ def measure(made_of: str, folder: pathlib.Path, photographs: prepared.Images, pr
     chosen = prepared.Images(photographs.images, photographs.rows[:MOST_PHOTOGRAPHS].tolist())
     progress(f"measuring what eight bits cost, by {len(chosen)} photographs")
     originals = torch.cat(list(prepared.in_batches(chosen, CARS)))
+    eye = judge.Judge() if originals.shape[1] == 3 else None
     psnr, recognised = [], []
     for names in ([folder / f"{name}.onnx" for name in FUNCTIONS], [twin(folder, name) for name in FUNCTIONS]):
         encode, decode = map(session, names)
         rebuilt = torch.cat([torch.from_numpy(decode(encode(image[None].numpy())[0])[0]) for image in originals])
         rebuilt = rebuilt.clamp(0, 1)
         psnr.append(reconstruction.reconstruction(rebuilt, originals).psnr_inside.value)
-        if originals.shape[1] == 3:
-            recognised.append(100 * float(judge.Judge().look(rebuilt).recognised.mean()))
+        if eye:
+            recognised.append(100 * float(eye.look(rebuilt).recognised.mean()))
     points = round(recognised[0] - recognised[1], 2) if recognised else None
     return Cost(made_of, len(chosen), round(psnr[0] - psnr[1], 4), points)
 
@@ -249,8 +251,10 @@ def measure(made_of: str, folder: pathlib.Path, photographs: prepared.Images, pr
 def closeness(folder: pathlib.Path, latents: list[Array]) -> float:
     """Mean PSNR in dB of the twin's pictures of latents against the single-precision ones."""
     one, other = session(folder / "decoder.onnx"), session(twin(folder, "decoder"))
-    errors = [float(np.square(one(latent)[0] - other(latent)[0]).mean()) for latent in latents]
-    return float(np.mean([-10 * np.log10(max(error, 1e-10)) for error in errors]))
+    pictures, twins = (
+        torch.cat([torch.from_numpy(decode(latent)[0]) for latent in latents]) for decode in (one, other)
+    )
+    return float(losses.psnr(twins, pictures).mean())
 
 
 @contextlib.contextmanager
