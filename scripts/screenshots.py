@@ -32,21 +32,23 @@ def main() -> int:
     )
     parser.add_argument("url", nargs="?", default="http://127.0.0.1:8000", help="address of the page (%(default)s)")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs/images", help="folder (%(default)s)")
+    parser.add_argument("--static", type=pathlib.Path, default=STATIC, help="folder of the page's own (%(default)s)")
     parser.add_argument("--only", nargs="*", metavar="NAME", help="take these alone, such as social.png")
     args = parser.parse_args()
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
         return _fail(f"found none of {', '.join(BROWSERS)} on the PATH")
     try:
-        args.out.mkdir(parents=True, exist_ok=True)
+        for folder in (args.out, args.static):
+            folder.mkdir(parents=True, exist_ok=True)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=program, args=["--headless", "--no-sandbox"])
             pictures = {
                 args.out / "page.png": _sheet,
                 args.out / "morph.webp": _morph,
                 args.out / "social.png": _social,
-                STATIC / "social.jpg": _social_jpeg,
-                STATIC / "icon-512.png": _icon,
+                args.static / "social.jpg": _social_jpeg,
+                args.static / "icon-512.png": _icon,
             }
             for path, take in pictures.items():
                 if args.only and path.name not in args.only:
@@ -55,7 +57,7 @@ def main() -> int:
                 print(path)
             browser.close()
     except OSError as error:
-        return _fail(f"{args.out}: {error.strerror}")
+        return _fail(f"{error.filename}: {error.strerror}")
     except Error as error:
         return _fail(f"{args.url}: {error.message.splitlines()[0]}")
     return 0

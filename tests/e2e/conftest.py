@@ -64,7 +64,8 @@ def open_page(browser: Browser, url: str) -> t.Iterator[t.Callable[..., Page]]:
             complaints.append(f"{message.type}: {message.text}")
 
     def start(hash_: str = "", *, address: str = url, **options: t.Any) -> Page:
-        context = browser.new_context(**options)
+        # Without a GPU a morph that plays keeps a core busy; tests of motion ask for it.
+        context = browser.new_context(**{"reduced_motion": "reduce"} | options)
         contexts.append(context)
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
         page = context.new_page()

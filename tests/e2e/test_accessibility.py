@@ -28,7 +28,7 @@ def find(page: Page) -> list[str]:
 
 @pytest.fixture(params=["light", "dark"])
 def page(open_page: t.Callable[..., Page], request: pytest.FixtureRequest) -> Page:
-    page = open_page("#random?seed=7&count=3", color_scheme=request.param, reduced_motion="reduce")
+    page = open_page("#random?seed=7&count=3", color_scheme=request.param)
     page.evaluate(AXE)
     visitor.wait_for_cars(page, 3)
     return page

@@ -91,7 +91,7 @@ def tried(page: Page) -> str:
 def test_axe_finds_nothing_in_the_gallery_the_code_and_how_it_works(
     open_page: t.Callable[..., Page], theme: str
 ) -> None:
-    page = open_page("openapi.json", color_scheme=theme, reduced_motion="reduce")
+    page = open_page("openapi.json", color_scheme=theme)
     chosen_for(page, "test-1", "7.4", "11.1")
     page.goto(page.url.replace("openapi.json", "#random?seed=7&count=1"))
     page.evaluate(AXE)

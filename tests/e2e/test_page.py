@@ -291,7 +291,8 @@ def test_the_model_is_ready_and_named_at_the_foot(page: Page) -> None:
     expect(page.get_by_role("contentinfo")).to_contain_text("Model test-1")
 
 
-def test_a_morph_plays_on_arrival_until_it_is_paused(page: Page) -> None:
+def test_a_morph_plays_on_arrival_until_it_is_paused(open_page: t.Callable[..., Page]) -> None:
+    page = open_page(reduced_motion="no-preference")
     painted = "document.getElementById('hero').toDataURL()"
     page.get_by_role("button", name="Pause").wait_for()
     first = page.evaluate(painted)
@@ -304,7 +305,7 @@ def test_a_morph_plays_on_arrival_until_it_is_paused(page: Page) -> None:
 
 
 def test_the_morph_stands_still_where_the_visitor_wants_no_motion(open_page: t.Callable[..., Page]) -> None:
-    page = open_page(reduced_motion="reduce")
+    page = open_page()  # asks for no motion
     expect(page.locator("#hero-play")).to_have_attribute("aria-label", "Play")
     expect(page.locator("#hero-play")).to_be_visible()
 
@@ -320,7 +321,7 @@ def test_the_first_buttons_upload_a_car_and_draw_new_ones(page: Page) -> None:
 
 
 def test_motion_stops_where_the_visitor_wants_none(open_page: t.Callable[..., Page]) -> None:
-    page = open_page("#random?seed=7&count=2", reduced_motion="reduce")
+    page = open_page("#random?seed=7&count=2")
     visitor.wait_for_cars(page, 2)
     assert page.evaluate("document.getAnimations().length") == 0
 

@@ -29,7 +29,7 @@ def test_each_view_is_pictured_in_light_and_dark(
     open_page: t.Callable[..., Page], car_png: bytes, view: str, width: int
 ) -> None:
     link, full = VIEWS[view]
-    page = open_page(link, viewport={"width": width, "height": 844}, color_scheme="light", reduced_motion="reduce")
+    page = open_page(link, viewport={"width": width, "height": 844}, color_scheme="light")
     if view == "reconstruct":
         visitor.upload(page, car_png)
     page.locator(full).first.wait_for()
@@ -37,7 +37,7 @@ def test_each_view_is_pictured_in_light_and_dark(
     folder.mkdir(parents=True, exist_ok=True)
     shots = []
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.emulate_media(color_scheme=scheme)
         shots.append(folder / f"{view}-{width}-{scheme}.png")
         page.screenshot(path=shots[-1], full_page=True)
     light, dark = (sum(Image.open(path).convert("L").resize((1, 1)).tobytes()) for path in shots)
@@ -45,11 +45,16 @@ def test_each_view_is_pictured_in_light_and_dark(
 
 
 @pytest.mark.usefixtures("browser")
-def test_both_pictures_are_taken(url: str, tmp_path: Path) -> None:
-    subprocess.run([sys.executable, str(SCRIPT), url, "--out", str(tmp_path / "images")], check=True)
+def test_the_pictures_are_taken_and_written_where_they_are_wanted(url: str, tmp_path: Path) -> None:
+    shipped = [ROOT / "static" / name for name in ("social.jpg", "icon-512.png")]
+    before = [path.read_bytes() for path in shipped]
+    folders = ["--out", str(tmp_path / "images"), "--static", str(tmp_path / "static")]
+    subprocess.run([sys.executable, str(SCRIPT), url, *folders], check=True)
     with Image.open(tmp_path / "images" / "page.png") as page, Image.open(tmp_path / "images" / "morph.webp") as morph:
         assert page.width == 1280
         assert getattr(morph, "n_frames", 1) == 30
+    assert all((tmp_path / "static" / path.name).is_file() for path in shipped)
+    assert [path.read_bytes() for path in shipped] == before
 
 
 @pytest.mark.usefixtures("browser")
