@@ -112,7 +112,7 @@ def principal_directions(codes: Array, count: int = 8, names: t.Sequence[str] = 
     """The ``count`` directions of largest variance: unit vectors with the codes' mean and deviation along them.
 
     ``names`` say what the first of them visibly do, for a person to find out. Given names, only the named ones are
-    returned: the others change little that one sees.
+    returned: the others change little that one sees. Those along which the codes don't vary are left out.
 
     Raises
     ------
@@ -126,15 +126,17 @@ def principal_directions(codes: Array, count: int = 8, names: t.Sequence[str] = 
     named = list(names) or [f"direction {number}" for number in range(1, count + 1)]
 
     pca = PCA(min(count, *codes.shape), random_state=0).fit(codes)
+    deviations = [round(float(variance) ** 0.5, 5) for variance in pca.explained_variance_]
     return [
         {
             "name": name,
-            "sd": round(float(variance) ** 0.5, 5),
+            "sd": deviation,
             "mean": round(float(pca.mean_ @ axis), 5),
             # In double precision, or the rounded numbers would be written with all of their digits.
             "vector": axis.astype(np.float64).round(5).tolist(),
         }
-        for name, axis, variance in zip(named, pca.components_, pca.explained_variance_, strict=False)
+        for name, axis, deviation in zip(named, pca.components_, deviations, strict=False)
+        if deviation > 0  # one code has none, which is no number
     ]
 
 

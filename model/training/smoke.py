@@ -7,7 +7,7 @@ import typing as t
 from ..data import drawings
 
 #: Images to train on and to validate with, a batch, and epochs.
-TRAIN, VALIDATE, BATCH, EPOCHS = 16, 8, 8, 2
+TRAIN, VALIDATE, BATCH, EPOCHS = 8, 4, 4, 2
 
 
 def shrink(config: t.Any, runs: pathlib.Path) -> None:

@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,28 @@ def clone(function_zip: t.Callable[[str], Path], tmp_path_factory: pytest.TempPa
         return folder
 
     return make
+
+
+class Service:
+    """A clone, its parameters, and the bundle."""
+
+    def __init__(self, folder: Path, bundle: Path) -> None:
+        self.folder = folder
+        self._always = [f"bundle={bundle}", "engine=onnx", "wheels=installed"]
+        self._always.append(f"architecture={next(folder.glob('build/onnx-*')).name.removeprefix('onnx-')}")
+
+    def package(self, *params: str) -> "subprocess.CompletedProcess[str]":
+        given = [f"--param={value}" for value in [*self._always, *params]]
+        command = ["npx", "--no-install", "sls", "package", "--stage", "test", "--region", "eu-central-1", *given]
+        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        return subprocess.run(
+            command, check=False, cwd=self.folder, capture_output=True, text=True, env=os.environ | keys
+        )
+
+
+@pytest.fixture(scope="module")
+def service(clone: t.Callable[[], Path], bundle: Path) -> Service:
+    return Service(clone(), bundle)
 
 
 def git(*command: str | Path) -> str:

@@ -1,7 +1,6 @@
 """What ``serverless.yml`` compiles to, for every switch: checked by cfn-lint and read by these tests."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -11,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from deploy import firewall
+
+from .conftest import Service
 
 ROOT = Path(__file__).parent.parent.parent
 BOUNDARY = "arn:aws:iam::123456789012:policy/bounds"
@@ -31,28 +32,6 @@ SWITCHES = {
         "origins=https://one.example",
     ],
 }
-
-
-class Service:
-    """A clone, its parameters, and the bundle."""
-
-    def __init__(self, folder: Path, bundle: Path) -> None:
-        self.folder = folder
-        self._always = [f"bundle={bundle}", "engine=onnx", "wheels=installed"]
-        self._always.append(f"architecture={next(folder.glob('build/onnx-*')).name.removeprefix('onnx-')}")
-
-    def package(self, *params: str) -> "subprocess.CompletedProcess[str]":
-        given = [f"--param={value}" for value in [*self._always, *params]]
-        command = ["npx", "--no-install", "sls", "package", "--stage", "test", "--region", "eu-central-1", *given]
-        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-        return subprocess.run(
-            command, check=False, cwd=self.folder, capture_output=True, text=True, env=os.environ | keys
-        )
-
-
-@pytest.fixture(scope="module")
-def service(clone: t.Callable[[], Path], bundle: Path) -> Service:
-    return Service(clone(), bundle)
 
 
 @pytest.fixture(scope="module", params=SWITCHES)
@@ -355,17 +334,9 @@ def test_a_bundle_that_is_not_there_is_named(service: Service) -> None:
 
 
 def test_an_image_takes_no_archive_and_is_one_that_lambda_takes(service: Service) -> None:
-    line = [
-        "npx",
-        "--no-install",
-        "sls",
-        "print",
-        "--stage",
-        "test",
-        "--param=package=image",
-        "--param=architecture=arm64",
-    ]
-    result = subprocess.run([*line, "--format", "json"], check=True, cwd=service.folder, capture_output=True, text=True)
+    command = ["npx", "--no-install", "sls", "print", "--stage", "test", "--format", "json"]
+    params = ["--param=package=image", "--param=architecture=arm64"]
+    result = subprocess.run([*command, *params], check=True, cwd=service.folder, capture_output=True, text=True)
     printed = json.loads(result.stdout)
     assert printed["functions"]["api"]["image"] == {"name": "carvae"}
     assert printed["functions"]["api"].get("handler") is None

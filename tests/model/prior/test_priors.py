@@ -47,6 +47,12 @@ def test_directions_tell_where_the_middle_of_the_codes_lies() -> None:
         assert along.std(ddof=1) == pytest.approx(direction["sd"], rel=1e-3)
 
 
+def test_directions_along_which_few_codes_do_not_vary_are_left_out() -> None:
+    directions = priors.principal_directions(two_clouds()[:4])
+    assert len(directions) == 3
+    assert all(direction["sd"] > 0 for direction in directions)
+
+
 def test_only_named_directions_are_kept_and_too_many_names_are_refused() -> None:
     names = [direction["name"] for direction in priors.principal_directions(two_clouds(), 3, ["turn", "colour"])]
     assert names == ["turn", "colour"]

@@ -1,10 +1,11 @@
+import dataclasses
 import pathlib
-import subprocess
-import sys
+import typing as t
 
 import pytest
 
 from model.training import stages
+from tests.scripts.test_learning_commands import run
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
@@ -32,30 +33,47 @@ def recipe(tmp_path: pathlib.Path) -> pathlib.Path:
     return path
 
 
-def reproduce(*arguments: str | pathlib.Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "scripts/reproduce.py", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+@dataclasses.dataclass
+class Ended:
+    """How a call of the command ended, and what it and its stages wrote."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def reproduce(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., Ended]:
+    """Run the command in this process: importing PyTorch takes longer than all the rest."""
+    monkeypatch.chdir(ROOT)
+
+    def call(*arguments: str | pathlib.Path) -> Ended:
+        return Ended(run("reproduce.py", *arguments), *capfd.readouterr())
+
+    return call
 
 
 def test_a_stage_that_stopped_goes_on_and_those_that_ended_are_left_out(
-    recipe: pathlib.Path, tmp_path: pathlib.Path
+    reproduce: t.Callable[..., Ended], recipe: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     out = tmp_path / "out"
     first = reproduce(tmp_path, out, "--stages", recipe)
-    assert first.returncode == 3
+    assert first.status == 3
     assert "second stopped with exit status 3" in first.stderr
     again = reproduce(tmp_path, out, "--stages", recipe)
-    assert again.returncode == 0
+    assert again.status == 0
     assert "fine" not in again.stdout
     assert "resumed last.ckpt" in again.stdout
     assert set(stages.ended(out)) == {"first", "second"}
     assert reproduce(tmp_path, out, "--stages", recipe).stdout.count("ended before") == 2
 
 
-def test_a_dry_run_prints_every_command_of_the_release_and_runs_none(tmp_path: pathlib.Path) -> None:
+def test_a_dry_run_prints_every_command_of_the_release_and_runs_none(
+    reproduce: t.Callable[..., Ended], tmp_path: pathlib.Path
+) -> None:
     out = tmp_path / "out"
     shown = reproduce(tmp_path, out, "--dry-run")
-    assert shown.returncode == 0
+    assert shown.status == 0
     assert not out.exists()
     commands = [line.split()[1] for line in shown.stdout.splitlines() if line.startswith("    python ")]
     assert commands[0] == "scripts/prepare_data.py"
@@ -63,11 +81,11 @@ def test_a_dry_run_prints_every_command_of_the_release_and_runs_none(tmp_path: p
     assert all((ROOT / command).is_file() for command in commands)
 
 
-def test_wrong_input_is_named(tmp_path: pathlib.Path) -> None:
+def test_wrong_input_is_named(reproduce: t.Callable[..., Ended], tmp_path: pathlib.Path) -> None:
     missing = reproduce(tmp_path / "nowhere", tmp_path / "out")
-    assert missing.returncode == 1
+    assert missing.status == 1
     assert "nowhere: no such folder" in missing.stderr
     (tmp_path / "bad.yaml").write_text("- name: only\n", encoding="utf-8")
     bad = reproduce(tmp_path, tmp_path / "out", "--stages", tmp_path / "bad.yaml")
-    assert bad.returncode == 1
+    assert bad.status == 1
     assert "bad.yaml: no list of stages" in bad.stderr
