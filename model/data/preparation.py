@@ -9,7 +9,9 @@ import json
 import math
 import os
 import pathlib
+import struct
 import typing as t
+import warnings
 
 import imagehash
 import numpy as np
@@ -45,6 +47,18 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 MOST_PIXELS = 50_000_000
 
 
+#: Tags of a TIFF. Photographs have some dozens, and Pillow reads 64,000 of them six times over, in seconds.
+MOST_TAGS = 1_000
+
+#: By a TIFF's first bytes: order of bytes, and types of where its tags are and of their number.
+_TIFF = {
+    b"II*\0": ("<", "4xI", "H"),
+    b"MM\0*": (">", "4xI", "H"),
+    b"II+\0": ("<", "8xQ", "Q"),
+    b"MM\0+": (">", "8xQ", "Q"),
+}
+
+
 def decode(content: bytes) -> Image.Image:
     """Decode an image upright, in RGB, with transparency laid on white."""
     return _on_white(_plain(ImageOps.exif_transpose(_opened(content))))
@@ -71,6 +85,11 @@ def letterbox(content: bytes, size: int) -> Image.Image:
 
 
 def _opened(content: bytes) -> Image.Image:
+    if content[:4] in _TIFF:
+        order, place, number = _TIFF[content[:4]]
+        (place_of_tags,) = struct.unpack_from(order + place, content)
+        if struct.unpack_from(order + number, content, place_of_tags)[0] > MOST_TAGS:
+            raise LeftOut("too many tags")
     image = Image.open(io.BytesIO(content), formats=FORMATS)
     if image.width * image.height > MOST_PIXELS:
         raise LeftOut(TOO_LARGE)
@@ -155,7 +174,9 @@ def prepare(
     """
     if out.exists():
         raise ValueError(f"{out}: exists already; remove it or choose another folder")
-    with files.whole_folder(out) as work:
+    with files.whole_folder(out) as work, warnings.catch_warnings():
+        # What Pillow warns of is damage beside the pixels, once per tag: 64,000 lines for one file.
+        warnings.filterwarnings("ignore", module="PIL")
         return _write(sources, work, settings, progress)
 
 

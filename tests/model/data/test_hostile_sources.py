@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import typing as t
+import warnings
 import zipfile
 import zlib
 
@@ -15,6 +16,7 @@ from PIL import EpsImagePlugin, Image
 
 from scripts import prepare_data
 from tests import drawings
+from tests.reliability import pictures
 
 ROOT = pathlib.Path(__file__).parents[3]
 
@@ -194,6 +196,27 @@ def test_whatever_a_reader_raises_leaves_one_image_out(
     status, said, _ = run(photographs)
     assert status == 0
     assert "left out: 1 unreadable" in said
+
+
+def test_damage_beside_the_pixels_is_passed_over_in_silence(photographs: pathlib.Path, run: t.Any) -> None:
+    path = photographs / "tagged.tif"
+    drawings.car(9).save(path, tiffinfo={65_000: "x" * 10})
+    tag = struct.pack("<HHI", 65_000, 2, 11)
+    assert tag in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(tag, struct.pack("<HHI", 65_000, 2, 2**31)))
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        status, said, _ = run(photographs)
+    assert status == 0
+    assert "left out: none" in said
+    assert warned == []
+
+
+def test_a_tiff_of_more_tags_than_a_photograph_has_is_left_out(photographs: pathlib.Path, run: t.Any) -> None:
+    (photographs / "tags.tif").write_bytes(pictures.bomb("tiff of 65,000 tags"))
+    status, said, _ = run(photographs)
+    assert status == 0
+    assert "left out: 1 too many tags" in said
 
 
 @pytest.mark.parametrize("kind", ["EPS", "PPM", "TGA", "ICNS", "PCX"])
