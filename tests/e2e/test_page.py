@@ -145,6 +145,25 @@ def test_no_width_scrolls_sideways(open_page: t.Callable[..., Page], view: str) 
             assert page.evaluate("document.documentElement.scrollWidth") <= width, text
 
 
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_control_covers_another_on_a_phone(open_page: t.Callable[..., Page], view: str) -> None:
+    link, filled = VIEWS[view]
+    page = open_page(link, viewport={"width": 360, "height": 800})
+    page.locator(filled).first.wait_for()
+    for text in TEXT:
+        style_text(page, text)
+        covered = page.locator(".rail :is(button, select, input)").evaluate_all(
+            """controls => {
+                const seen = controls.filter((control) => control.checkVisibility());
+                const covers = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+                return seen.flatMap((one, index) => seen.slice(index + 1)
+                    .filter((other) => covers(one.getBoundingClientRect(), other.getBoundingClientRect()))
+                    .map((other) => `${one.id} ${other.id}`));
+            }"""
+        )
+        assert covered == [], text
+
+
 def test_nothing_that_opens_scrolls_sideways_on_a_phone(open_page: t.Callable[..., Page]) -> None:
     page = open_page("#random?seed=7&count=12", viewport={"width": 360, "height": 800})
     visitor.wait_for_cars(page, 12)
