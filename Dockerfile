@@ -7,12 +7,16 @@ FROM public.ecr.aws/lambda/python:${PYTHON}
 
 ARG ENGINE=onnx
 ARG PIP_EXTRA_INDEX_URL=""
+# Docker's own word for the architecture that is built for.
+ARG TARGETARCH
 WORKDIR /var/task
 COPY deploy/requirements-*.lock handler/requirements-torchscript.txt ./
-# PyTorch by the label of its CPU builds, from the index that PIP_EXTRA_INDEX_URL names: the default index has CUDA builds of
-# several GB under the same number.
-RUN pip install --no-cache-dir --no-deps --require-hashes -r "requirements-${ENGINE%-int8}.lock" \
- && if [ "$ENGINE" = torchscript ]; then \
+# On x86 PyTorch by the label of its CPU builds, from the index that PIP_EXTRA_INDEX_URL names: the default index has CUDA
+# builds of several GB under the same number.
+RUN LOCKED="${ENGINE%-int8}" \
+ && if [ "$LOCKED-$TARGETARCH" = torchscript-arm64 ]; then LOCKED=torchscript-arm64; fi \
+ && pip install --no-cache-dir --no-deps --require-hashes -r "requirements-${LOCKED}.lock" \
+ && if [ "$LOCKED" = torchscript ]; then \
       pip install --no-cache-dir --no-deps "$(grep '^torch==' requirements-torchscript.txt)+cpu"; fi
 COPY handler handler
 COPY static/openapi.json static/openapi.json

@@ -28,9 +28,12 @@ COMMA := ,
 WEIGHTS := model/pretrained/carvae.safetensors
 
 # flatbuffers and protobuf are for ONNX Runtime's tools.
-LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-annotate \
+LOCK := $(BIN)/uv pip compile --quiet --python-version 3.12 --generate-hashes --no-annotate \
   --custom-compile-command 'make lock' --no-emit-package flatbuffers --no-emit-package protobuf \
   - --output-file
+# Of PyTorch's own for arm64, its compiler's. The other packages are those of x86.
+FOR_ARM64 := --python-platform aarch64-manylinux_2_34 --constraint deploy/requirements-torchscript.lock \
+  $(addprefix --no-emit-package ,filelock fsspec mpmath networkx setuptools sympy)
 
 .PHONY: run test unit check evaluate train reproduce bench bench-check fuzz load faults soak audit lock package deploy remove \
   stage-is-given clean
@@ -83,12 +86,14 @@ reproduce: .venv/dev.stamp
 	@test -n "$(DATA)" || { echo "make: which photographs? DATA=folder, with a splits.csv" >&2; exit 1; }
 	@$(BIN)/python scripts/reproduce.py "$(DATA)" "$(OUT)"
 
-# Anew after a change of what the function requires. PyTorch is left out: its CPU builds are on an index of their own.
+# Anew after a change of what the function requires. PyTorch is left out on x86: its CPU builds are on an index of their own.
 lock: .venv/run.stamp
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
-	@cat handler/requirements.txt handler/requirements-onnx.txt | $(LOCK) deploy/requirements-onnx.lock
+	@cat handler/requirements.txt handler/requirements-onnx.txt | $(LOCK) deploy/requirements-onnx.lock --universal
 	@{ cat handler/requirements.txt; grep -v '^torch' handler/requirements-torchscript.txt; echo typing-extensions; } \
-	  | $(LOCK) deploy/requirements-torchscript.lock
+	  | $(LOCK) deploy/requirements-torchscript.lock --universal
+	@cat handler/requirements.txt handler/requirements-torchscript-arm64.txt \
+	  | $(LOCK) deploy/requirements-torchscript-arm64.lock $(FOR_ARM64)
 
 package: .venv/deploy.stamp
 	@PYTHONPATH=. $(BIN)/python scripts/package.py --engine $(ENGINE) --architecture $(ARCHITECTURE) --python $(RUNTIME)

@@ -20,19 +20,21 @@ UNUSED = frozenset({"filelock", "flatbuffers", "fsspec", "mpmath", "networkx", "
 Files: t.TypeAlias = dict[str, pathlib.Path]
 
 
-def requirements(engine: str) -> list[pathlib.Path]:
-    """The requirement files of a function with `engine`."""
-    return [ROOT / "handler" / "requirements.txt", ROOT / "handler" / f"requirements-{_library(engine)}.txt"]
+def requirements(engine: str, architecture: str) -> list[pathlib.Path]:
+    """The requirement files of a function with `engine` for Lambda's `architecture`."""
+    return [ROOT / "handler" / "requirements.txt", ROOT / "handler" / f"requirements-{_kind(engine, architecture)}.txt"]
 
 
-def lock(engine: str) -> pathlib.Path:
-    """The lock file of a function with `engine`: every package with its hashes, but for PyTorch."""
-    return ROOT / "deploy" / f"requirements-{_library(engine)}.lock"
+def lock(engine: str, architecture: str) -> pathlib.Path:
+    """The lock file of such a function: every package with its hashes, but for PyTorch's x86 build."""
+    return ROOT / "deploy" / f"requirements-{_kind(engine, architecture)}.lock"
 
 
-def _library(engine: str) -> str:
-    """The engine whose packages another one shares."""
-    return engine.removesuffix("-int8")
+def _kind(engine: str, architecture: str) -> str:
+    """What the files of a function are named by: engines of the same packages share them."""
+    engine = engine.removesuffix("-int8")
+    # Of ONNX Runtime one release has wheels for both; of PyTorch's CPU builds none on the default index has.
+    return f"{engine}-arm64" if (engine, architecture) == ("torchscript", "arm64") else engine
 
 
 def project() -> Files:
@@ -55,7 +57,8 @@ def installed(engine: str) -> Files:
 
     files: Files = {}
     seen: set[str] = set()
-    lines = [line for path in requirements(engine) for line in path.read_text().splitlines()]
+    # Whatever the machine: the tests install this PyTorch on each.
+    lines = [line for path in requirements(engine, "x86_64") for line in path.read_text().splitlines()]
     queue = [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
     while queue:
         wanted = queue.pop()
@@ -88,12 +91,12 @@ def fetched(engine: str, python: str, architecture: str, folder: pathlib.Path) -
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     target = (engine, python, architecture)
-    _pip(target, folder, "--require-hashes", "-r", str(lock(engine)))
-    if engine == "torchscript":
-        # The default index offers CUDA builds of several GB under the same number, for arm64, too; only a CPU build has
-        # this label.
-        pin = next(line for line in requirements(engine)[1].read_text().splitlines() if line.startswith("torch=="))
-        _pip(target, folder, f"{pin}+cpu")
+    locked = lock(engine, architecture)
+    _pip(target, folder, "--require-hashes", "-r", str(locked))
+    if engine == "torchscript" and "\ntorch==" not in locked.read_text():
+        # The default index offers CUDA builds of several GB under the same number; only a CPU build has this label.
+        lines = requirements(engine, architecture)[1].read_text().splitlines()
+        _pip(target, folder, next(line for line in lines if line.startswith("torch==")) + "+cpu")
     paths = sorted(path for path in (folder / "site").rglob("*") if path.is_file())
     files = {path.relative_to(folder / "site").as_posix(): path for path in paths}
     # The console scripts that --target puts there, beside packages' own bin folders.
@@ -119,7 +122,7 @@ def _pip(target: tuple[str, str, str], folder: pathlib.Path, *what: str) -> None
 
 
 def _advice(engine: str, python: str, architecture: str) -> str:
-    if engine != "torchscript":
+    if (engine, architecture) != ("torchscript", "x86_64"):
         return "Choose another --python, or give pip an index that has them (PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS)."
     return (
         f"TorchScript needs PyTorch's CPU build for Python {python} on {architecture}. Give pip the index that "

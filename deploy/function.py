@@ -85,10 +85,10 @@ def this_architecture() -> str:
 def _digest(engine: str, python: str, architecture: str, same_interpreter: bool) -> str:
     """Of all that the archive depends on."""
     made_by = [ROOT / "deploy" / f"{name}.py" for name in ("archive", "collect", "function", "thin")]
-    parts = [*collect.project().values(), *collect.requirements(engine), collect.lock(engine), *made_by]
+    pins = [*collect.requirements(engine, architecture), collect.lock(engine, architecture)]
     interpreter = sys.version if same_interpreter else ""
     digest = hashlib.sha256(json.dumps([engine, python, architecture, interpreter]).encode())
-    for path in sorted(parts):
+    for path in sorted([*collect.project().values(), *pins, *made_by]):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 

@@ -19,7 +19,7 @@ from .collect import Files
 #: Paths that serving has no use for; `import torch` and the tests of the packaged function say so.
 LEFT_OUT = re.compile(
     r"""
-    torch/(include|share|test|_inductor|onnx|ao/ns)/ | torch/bin/(?!torch_shm_manager$)
+    torch/(include|share|test|_inductor|onnx)/ | torch/bin/(?!torch_shm_manager$)
     | torch/_dynamo/(?!__init__) | torch/_export/(?!__init__|utils|wrappers|verifier|pass_infra|non_strict|passes)/
     | torch/testing/_internal/(?!__init__\.py|common_dtype\.py|logging_tensor\.py)
     | torch/distributed/(fsdp|tensor|checkpoint|elastic|pipelining|_shard|optim|benchmarks|launcher|_tools)/
@@ -39,8 +39,18 @@ LEFT_OUT = re.compile(
     re.VERBOSE,
 )
 
-#: Libraries in the order of their dependencies; the first two of torch's own are packed.
-LOAD = ("libgomp.so.1", "libc10.so", "libtorch_cpu.so", "libtorch.so", "libshm.so", "libtorch_python.so")
+#: Libraries in the order of their dependencies, torch's own last; what wheels for x86 have in torch/lib those for arm64
+#: have in torch.libs, its names with a hash.
+LOAD = (
+    r"torch/lib/libgomp\.so\.1|torch\.libs/libgomp-.*",
+    r"torch\.libs/libgfortran-.*",
+    r"torch\.libs/libopenblasp-.*",
+    r"torch\.libs/libarm_compute-.*",
+    r"torch\.libs/libarm_compute_graph-.*",
+    *(rf"torch/lib/lib{name}\.so" for name in ("c10", "torch_cpu", "torch", "shm", "torch_python")),
+)
+#: What wheels for x86 lack of these.
+ARM64_ONLY = frozenset(LOAD[1:5])
 PACKED = ("libtorch_cpu.so", "libtorch_python.so")
 PIECE = 2 << 20  # stays in the CPU's cache while it is unpacked: half the time that 64 MB take, for 4 % more bytes
 LEVEL = 9  # level 12 takes twice as long for 1 % less, 15 ten times
@@ -51,22 +61,23 @@ def without_unused(files: Files) -> Files:
     return {path: file for path, file in files.items() if not LEFT_OUT.match(path)}
 
 
-def find_strip(architecture: str) -> str:
-    """A `strip` for Linux libraries of an architecture.
+def find_strip(architecture: str) -> str | None:
+    """A `strip` for the libraries of wheels for an architecture, or none where it would break them.
 
     Raises
     ------
     Failure
-        If there is none. macOS' own can't, and GNU's knows one architecture only, mostly this machine's.
+        If x86 has none. macOS' own can't, and GNU's knows one architecture only, mostly this machine's.
     """
-    prefix = {"x86_64": "x86_64", "arm64": "aarch64"}[architecture]
-    own = ["strip"] if prefix in (platform.machine(), platform.machine().replace("arm64", "aarch64")) else []
-    for name in (f"{prefix}-linux-gnu-strip", *own, "llvm-strip"):
+    if architecture == "arm64":
+        # patchelf has moved their segments, and `strip` puts some where no loader takes them. Symbols add 7 MB.
+        return None
+    own = ["strip"] if platform.machine() == "x86_64" else []
+    for name in ("x86_64-linux-gnu-strip", *own, "llvm-strip"):
         path = shutil.which(name)
         if path and re.search("GNU|LLVM", _version(path)):
             return path
-    package = f"binutils-{prefix.replace('_', '-')}-linux-gnu"
-    raise Failure(f"no strip for {architecture} found; it comes with the package llvm, or {package} on Debian")
+    raise Failure("no strip for x86_64 found; it comes with the package llvm, or binutils-x86-64-linux-gnu on Debian")
 
 
 def pack_libraries(files: Files, cache: pathlib.Path, architecture: str) -> tuple[Files, int]:
@@ -96,12 +107,10 @@ def pack_libraries(files: Files, cache: pathlib.Path, architecture: str) -> tupl
     cuda = next((path for path in files if re.match(r"torch/lib/libtorch_cuda|nvidia/", path)), None)
     if cuda:
         raise Failure(f"{cuda}: this torch is a CUDA build; the function needs the CPU build")
-    missing = [name for name in LOAD if f"torch/lib/{name}" not in files]
-    if missing:
-        raise Failure(f"torch/lib has no {', '.join(missing)}: this torch is built otherwise than 2.13's CPU wheels")
+    load = in_order(files)
     strip = find_strip(architecture)
     files = dict(files)
-    index: dict[str, t.Any] = {"packed": {}, "load": LOAD}
+    index: dict[str, t.Any] = {"packed": {}, "load": load}
     room = 0
     for name in PACKED:
         packed, pieces = pack(files.pop(f"torch/lib/{name}"), strip, cache)
@@ -118,36 +127,59 @@ def pack_libraries(files: Files, cache: pathlib.Path, architecture: str) -> tupl
     return files | {"libraries/index.json": path}, room
 
 
-def pack(library: pathlib.Path, strip: str, cache: pathlib.Path) -> tuple[pathlib.Path, list[tuple[int, int]]]:
+def in_order(files: Files) -> list[str]:
+    """Paths of the libraries to load, each after those that it needs.
+
+    Raises
+    ------
+    Failure
+        If one isn't there.
+    """
+    found = {pattern: [path for path in files if re.fullmatch(pattern, path)] for pattern in LOAD}
+    missing = [pattern for pattern, paths in found.items() if not paths and pattern not in ARM64_ONLY]
+    if missing:
+        names = ", ".join(pattern.replace("\\", "") for pattern in missing)
+        raise Failure(f"torch has no {names}: it is built otherwise than the CPU wheels that are required")
+    return [path for paths in found.values() for path in sorted(paths)]
+
+
+def pack(library: pathlib.Path, strip: str | None, cache: pathlib.Path) -> tuple[pathlib.Path, list[tuple[int, int]]]:
     """Strip and compress one library, unless `cache` has it; returns the file and its pieces' sizes, packed and not.
+
+    Without `strip` it is only compressed.
 
     Raises
     ------
     Failure
         If `strip` can't read it.
     """
-    key = hashlib.sha256(f"{_version(strip)} {PIECE} {LEVEL}".encode() + library.read_bytes()).hexdigest()[:16]
+    made_by = f"{_version(strip) if strip else ''} {PIECE} {LEVEL}"
+    key = hashlib.sha256(made_by.encode() + library.read_bytes()).hexdigest()[:16]
     packed, sizes = cache / f"{library.name}-{key}.zst", cache / f"{library.name}-{key}.json"
     if not sizes.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        stripped = cache / f"{library.name}.{os.getpid()}"
-        try:
-            command = [strip, "--strip-unneeded", "-o", str(stripped), str(library)]
-            result = subprocess.run(command, check=False, capture_output=True, text=True)
-            if result.returncode:
-                raise Failure(f"{strip} failed on {library.name}: {result.stderr.strip()[:300]}")
-            data = stripped.read_bytes()
-            with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-                raw = [data[start : start + PIECE] for start in range(0, len(data), PIECE)]
-                done = list(pool.map(_compress, raw))
-        finally:
-            stripped.unlink(missing_ok=True)
+        data = _stripped(library, strip, cache) if strip else library.read_bytes()
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            raw = [data[start : start + PIECE] for start in range(0, len(data), PIECE)]
+            done = list(pool.map(_compress, raw))
         with whole(packed) as file:
             file.writelines(done)
         with whole(sizes) as file:
             lengths = [(len(small), len(large)) for small, large in zip(done, raw, strict=True)]
             file.write(json.dumps(lengths).encode())
     return packed, [(small, large) for small, large in json.loads(sizes.read_text())]
+
+
+def _stripped(library: pathlib.Path, strip: str, folder: pathlib.Path) -> bytes:
+    stripped = folder / f"{library.name}.{os.getpid()}"
+    try:
+        command = [strip, "--strip-unneeded", "-o", str(stripped), str(library)]
+        result = subprocess.run(command, check=False, capture_output=True, text=True)
+        if result.returncode:
+            raise Failure(f"{strip} failed on {library.name}: {result.stderr.strip()[:300]}")
+        return stripped.read_bytes()
+    finally:
+        stripped.unlink(missing_ok=True)
 
 
 def _version(program: str) -> str:

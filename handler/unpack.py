@@ -38,8 +38,9 @@ def load_libraries(packed: Path = PACKED) -> None:
         return
     index = json.loads((packed / "index.json").read_text())
     folder = unpack_libraries(packed, index)
-    for name in index["load"]:
-        ctypes.CDLL(str(folder / name if name in index["packed"] else packed.parent / "torch/lib" / name))
+    for path in index["load"]:
+        name = path.rpartition("/")[2]
+        ctypes.CDLL(str(folder / name if name in index["packed"] else packed.parent / path))
 
 
 def unpack_libraries(packed: Path, index: dict[str, t.Any]) -> Path:
