@@ -164,8 +164,9 @@ def run(server: Server, drawn: t.Iterable[Case], folder: pathlib.Path, label: st
     result.peak_mb = server.memory()[1]
     if result.peak_mb > MOST_MB:
         result.failures.append(f"peak memory {result.peak_mb:.0f} MB")
-    if "Traceback" in server.log():
-        result.failures.append("a traceback in the log")
+    if traceback := server.traceback():
+        result.failures.append(traceback)
+        tqdm.write(traceback)
     return result
 
 

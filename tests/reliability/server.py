@@ -100,6 +100,11 @@ class Server:
         self._log.seek(0)
         return self._log.read()
 
+    def traceback(self) -> str | None:
+        """The beginning of the first traceback in that, if there is any."""
+        found = self.log().partition("Traceback")
+        return f"a traceback in the log: {found[1]}{found[2]:.3000}" if found[1] else None
+
     def cpu(self) -> float:
         """Seconds of CPU that it has used."""
         fields = pathlib.Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()

@@ -121,8 +121,8 @@ def main() -> int:
     latent_dim = json.loads((args.bundle / "manifest.json").read_text())["latent_dim"]
     with Server(args.bundle, args.engine) as server:
         samples, failures = run(server, 60 * args.minutes, latent_dim)
-        if "Traceback" in server.log():
-            failures.append("a traceback in the log")
+        if traceback := server.traceback():
+            failures.append(traceback)
     for failure in failures[:20]:
         print(f"FAILED {failure}")
     early, last = samples[len(samples) // 4], samples[-1]
