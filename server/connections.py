@@ -91,6 +91,7 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
     """Refuses what would take long to parse, and chunks by the size that they announce, before their bytes come."""
 
     completed: bool
+    path = ""  # which waitress logs when a client goes, whether or not its request could be parsed
 
     def parse_header(self, header_plus: bytes) -> None:
         """Parse the first line and the headers."""

@@ -98,6 +98,24 @@ def test_what_is_no_request_is_a_problem(address: tuple[str, int], request_: byt
     assert len(body["detail"]) <= 200
 
 
+def test_a_client_that_goes_while_it_is_refused_leaves_no_traceback(
+    address: tuple[str, int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    refuse = connections.ProblemTask.execute
+
+    def when_gone(task: t.Any) -> None:
+        task.channel.connected = False
+        refuse(task)
+
+    monkeypatch.setattr(connections.ProblemTask, "execute", when_gone)
+    with caplog.at_level(logging.INFO, "waitress"), socket.create_connection(address, 30) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nno colon\r\n\r\n")
+        until = time.monotonic() + 30
+        while not caplog.records and time.monotonic() < until:
+            time.sleep(0.05)
+    assert [record.levelname for record in caplog.records] == ["INFO"], caplog.text
+
+
 @pytest.mark.parametrize("head", [b"GET / HTTP/1.1\r\nX-A: ", b"POST / HTTP/1.1\r\nContent-Length: 9999\r\n\r\n"])
 def test_a_request_that_trickles_in_is_hung_up_on(address: tuple[str, int], head: bytes) -> None:
     with socket.create_connection(address, 30) as connection:
