@@ -33,7 +33,7 @@ CLIENT = "scripts/client.py"
 
 #: What keeps a learner's command within seconds.
 SHORTER = {
-    "scripts/train.py": ["--data.limit=16", "--data.batch_size=8", "--trainer.max_epochs=1"],
+    "scripts/train.py": ["--data.limit=16", "--data.batch_size=8", "--trainer.max_epochs=1", "--report=false"],
     "scripts/export.py": ["--mixture-axes=8", "--components=2"],
 }
 

@@ -62,24 +62,18 @@ def test_a_typo_is_answered_in_few_lines_that_name_it(
 def test_two_processes_train_on_the_same_global_batches_as_one(tmp_path: pathlib.Path) -> None:
     drawings.write_digits(tmp_path / "digits", 64, 16)
     arguments = [
-        *(sys.executable, SCRIPTS / "train.py", "--recipe", SCRIPTS.parent / "model" / "recipes" / "mnist.yaml"),
-        *("--data.folder", tmp_path / "digits", "--trainer.max_epochs", "2", "--trainer.accelerator", "cpu"),
+        *("--recipe", SCRIPTS.parent / "model" / "recipes" / "mnist.yaml", "--data.folder", tmp_path / "digits"),
+        *("--trainer.max_epochs", "2", "--trainer.accelerator", "cpu"),
         *("--trainer.enable_progress_bar", "false", "--report", "false"),
     ]
+    assert run("train.py", *arguments, "--data.batch_size", "16", "--out", tmp_path / "one") == 0
+    two_processes = ["--data.batch_size", "8", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
+    command = [sys.executable, SCRIPTS / "train.py", *arguments, *two_processes, "--out", tmp_path / "two"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    for name, options in (
-        ("one", ["--data.batch_size", "16"]),
-        ("two", ["--data.batch_size", "8", "--trainer.devices", "2", "--trainer.strategy", "ddp"]),
-    ):
-        result = subprocess.run(
-            [*map(str, arguments), "--out", str(tmp_path / name), *options],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=200,
-        )
-        assert result.returncode == 0, result.stderr
+    result = subprocess.run(
+        [*map(str, command)], env=environment, capture_output=True, text=True, check=False, timeout=200
+    )
+    assert result.returncode == 0, result.stderr
     one, two = (final(tmp_path / name) for name in ("one", "two"))
     assert one[0] == pytest.approx(two[0], rel=1e-5)
     assert all(torch.allclose(value, two[1][name], atol=1e-5) for name, value in one[1].items())
