@@ -41,8 +41,9 @@ FOR_ARM64 := --python-platform aarch64-manylinux_2_34 --constraint deploy/requir
 run: .venv/run.stamp $(BUNDLE)/manifest.json
 	@exec $(BIN)/python scripts/serve.py --bundle $(BUNDLE) --port $(PORT)
 
+# Three processes, as each of them waits at times, for a browser or a server.
 test: .venv/dev.stamp check
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 30 --durations-min 3
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 30 --durations-min 3
 
 unit: .venv/dev.stamp
 	$(BIN)/python -m pytest -m unit --numprocesses 2 --dist loadfile --no-loadscope-reorder

@@ -1,7 +1,7 @@
 import os
 from pathlib import Path
 
-# Two test processes, and the commands that they start, share the cores. Threads of one of them wait for each other in a
+# Test processes, and the commands that they start, share the cores. Threads of one of them wait for each other in a
 # busy loop, and a training that takes seconds took minutes. Set before torch is imported, which reads it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

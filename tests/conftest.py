@@ -45,7 +45,7 @@ LONGEST_FIRST = ("packaged", "slow", "browser", "reliability", "unit")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test by the innermost folder that `MARKS` names, unless it has a mark of its own, and sort them.
 
-    Two workers take file after file. A long file begun last would keep one of them busy while the other is done.
+    Workers take file after file. A long file begun last would keep one of them busy while the others are done.
     """
     for item in items:
         if "function_zip" in getattr(item, "fixturenames", ()):
