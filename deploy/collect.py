@@ -91,9 +91,8 @@ def fetched(engine: str, python: str, architecture: str, folder: pathlib.Path) -
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     target = (engine, python, architecture)
-    locked = lock(engine, architecture)
-    _pip(target, folder, "--require-hashes", "-r", str(locked))
-    if engine == "torchscript" and "\ntorch==" not in locked.read_text():
+    _pip(target, folder, "--require-hashes", "-r", str(lock(engine, architecture)))
+    if (engine, architecture) == ("torchscript", "x86_64"):
         # The default index offers CUDA builds of several GB under the same number; only a CPU build has this label.
         lines = requirements(engine, architecture)[1].read_text().splitlines()
         _pip(target, folder, next(line for line in lines if line.startswith("torch==")) + "+cpu")

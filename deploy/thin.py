@@ -39,18 +39,20 @@ LEFT_OUT = re.compile(
     re.VERBOSE,
 )
 
-#: Libraries in the order of their dependencies, torch's own last; what wheels for x86 have in torch/lib those for arm64
-#: have in torch.libs, its names with a hash.
-LOAD = (
-    r"torch/lib/libgomp\.so\.1|torch\.libs/libgomp-.*",
+#: What torch needs of the wheels for arm64 alone, in the order of its dependencies.
+ARM64_ONLY = (
     r"torch\.libs/libgfortran-.*",
     r"torch\.libs/libopenblasp-.*",
     r"torch\.libs/libarm_compute-.*",
     r"torch\.libs/libarm_compute_graph-.*",
+)
+#: Libraries in the order of their dependencies, torch's own last; what wheels for x86 have in torch/lib those for arm64
+#: have in torch.libs, its names with a hash.
+LOAD = (
+    r"torch/lib/libgomp\.so\.1|torch\.libs/libgomp-.*",
+    *ARM64_ONLY,
     *(rf"torch/lib/lib{name}\.so" for name in ("c10", "torch_cpu", "torch", "shm", "torch_python")),
 )
-#: What wheels for x86 lack of these.
-ARM64_ONLY = frozenset(LOAD[1:5])
 PACKED = ("libtorch_cpu.so", "libtorch_python.so")
 PIECE = 2 << 20  # stays in the CPU's cache while it is unpacked: half the time that 64 MB take, for 4 % more bytes
 LEVEL = 9  # level 12 takes twice as long for 1 % less, 15 ten times

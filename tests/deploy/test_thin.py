@@ -1,9 +1,10 @@
+import tempfile
 from pathlib import Path
 
 import pytest
-from backports import zstd
 
 from deploy import Failure, thin
+from handler import unpack
 
 
 def test_a_cuda_build_is_refused(tmp_path: Path) -> None:
@@ -22,15 +23,18 @@ def test_a_missing_strip_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         thin.find_strip("x86_64")
 
 
-def test_what_patchelf_has_changed_is_not_stripped_but_packed_byte_for_byte(tmp_path: Path) -> None:
+def test_what_patchelf_has_changed_is_not_stripped_but_packed_byte_for_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     library = tmp_path / "libtorch_cpu.so"
     library.write_bytes(bytes(range(256)) * 20_000)
     packed, pieces = thin.pack(library, thin.find_strip("arm64"), tmp_path / "cache")
-    sizes = [small for small, _ in pieces]
-    starts = [sum(sizes[:index]) for index in range(len(sizes))]
-    data = packed.read_bytes()
-    unpacked = [zstd.decompress(data[start : start + size]) for start, size in zip(starts, sizes, strict=True)]
-    assert b"".join(unpacked) == library.read_bytes()
+    folder = tmp_path / "libraries"
+    folder.mkdir()
+    packed.rename(folder / f"{library.name}.zst")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    unpacked = unpack.unpack_libraries(folder, {"key": "k1", "packed": {library.name: pieces}})
+    assert (unpacked / library.name).read_bytes() == library.read_bytes()
 
 
 def test_the_libraries_of_an_arm64_wheel_are_loaded_each_after_those_that_it_needs() -> None:
