@@ -116,7 +116,7 @@ build/bundle/manifest.json: $(WEIGHTS) $(wildcard model/*.py model/*/*.py) | .ve
 
 .venv/bin/python:
 	@echo "making .venv with $$($(PYTHON) --version)"
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13) and f"make: Python {v[0]}.{v[1]} found; 3.11, 3.12 or 3.13 is needed (PYTHON=python3.13)")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 14) and f"make: Python {v[0]}.{v[1]} found; 3.11 to 3.14 is needed (PYTHON=python3.13)")'
 	@$(PYTHON) -m venv .venv
 
 # What packages and deploys needs no PyTorch.

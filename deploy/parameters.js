@@ -39,7 +39,7 @@ module.exports = async ({ resolveVariable }) => {
     chosen[name] = await param(name);
     if (!values.includes(chosen[name])) throw wrong(name, chosen[name], values.join(" or "));
   }
-  // What unpacks PyTorch has no wheels for it.
+  // The archive with PyTorch was never run there.
   if (chosen.engine === "torchscript" && chosen.python === "3.14") {
     throw wrong("python", chosen.python, "3.12 or 3.13 with engine=torchscript, or engine=onnx");
   }

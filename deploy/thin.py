@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import typing as t
 
+from handler import zstd
 from handler.files import whole
 
 from . import Failure
@@ -189,7 +190,5 @@ def _version(program: str) -> str:
 
 
 def _compress(data: bytes) -> bytes:
-    from backports import zstd
-
     parameter = zstd.CompressionParameter
     return zstd.compress(data, options={parameter.compression_level: LEVEL, parameter.checksum_flag: 1})

@@ -70,7 +70,7 @@ def _unpack(source: Path, target: Path, pieces: t.Sequence[tuple[int, int]]) -> 
     """Write `target`, complete or not at all, from `pieces`: (packed, unpacked) sizes in bytes, in order."""
     if target.exists():
         return
-    from backports import zstd
+    from . import zstd  # an installed torch needs none
 
     with source.open("rb") as reader, files.whole(target) as writer:
 

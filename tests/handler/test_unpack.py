@@ -7,9 +7,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from backports import zstd
 
-from handler import unpack
+from handler import unpack, zstd
 
 CONTENT = os.urandom(300_000) + bytes(200_000)
 PIECES = [CONTENT[:200_000], CONTENT[200_000:450_000], CONTENT[450_000:]]

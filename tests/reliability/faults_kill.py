@@ -11,7 +11,8 @@ import time
 import typing as t
 
 import boto3
-from backports import zstd
+
+from handler import zstd
 
 from .. import bundles, drawings
 from . import disk
