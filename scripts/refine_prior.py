@@ -15,6 +15,7 @@ import sys
 from tqdm import tqdm
 
 from model.training import refinement
+from model.training.refinement import EPOCH, RefinementRun
 
 
 def main() -> int:
@@ -25,12 +26,22 @@ def main() -> int:
     parser.add_argument("weights", type=pathlib.Path, help=".ckpt or .safetensors file of the model")
     parser.add_argument("--data", type=pathlib.Path, required=True, help="prepared photographs at the model's size")
     parser.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="checkpoints and log (RUN/refined)")
-    parser.add_argument("--epochs", type=int, default=16, help="of 250 steps (%(default)s)")
+    default = RefinementRun()
+    parser.add_argument("--epochs", type=int, default=default.epochs, help=f"of {EPOCH} steps (%(default)s)")
+    parser.add_argument("--drawn", type=int, default=default.drawn, help="cars per step (%(default)s)")
+    parser.add_argument(
+        "--compared",
+        type=int,
+        default=default.compared,
+        help="photographs, and cars of the last steps, that each is compared with (%(default)s)",
+    )
+    parser.add_argument("--learning-rate", type=float, default=default.learning_rate, help="of Adam (%(default)s)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in OUT")
     args = parser.parse_args()
     try:
         out = args.out or args.run / "refined"
-        refinement.refine(args.run, args.weights, args.data, out, args.epochs, args.resume, tqdm)
+        settings = RefinementRun(args.epochs, args.drawn, args.compared, args.learning_rate)
+        refinement.refine(args.run, args.weights, args.data, out, settings, args.resume, tqdm)
     except (ValueError, OSError) as error:
         print(f"refine_prior: {error}", file=sys.stderr)
         return 1

@@ -28,9 +28,6 @@ from . import drifting
 #: Side in pixels at which discriminators look: at the whole picture made smaller, and at a piece of it as it is.
 SIDE = 128
 
-#: Pictures of each kind that the drift remembers, and photographs that it compares them with.
-COMPARED = 512
-
 #: Steps between two measurements of how strongly each term pulls.
 MEASURE_EVERY = 50
 
@@ -52,6 +49,8 @@ class AdversaryConfig:
         File whose prior is drawn from: released weights, or a flow's checkpoint. Empty for none.
     drawn, midpoints
         Codes per step from the prior, and between two photographs.
+    compared
+        Pictures of each kind that the drift remembers, and photographs that it compares them with.
     start_step
         Optimizer step from which generator's loss and drift count. Until then only layers learn that ``start_from``
         brought no weights for.
@@ -67,6 +66,7 @@ class AdversaryConfig:
     prior: str = ""
     drawn: int = 8
     midpoints: int = 4
+    compared: int = 512
     start_step: int = 50
     ramp_steps: int = 100
     learning_rate: float = 2e-4
@@ -115,7 +115,7 @@ class Adversary(nn.Module):
         # What each of the added terms is multiplied by to pull as strongly as the reconstruction.
         self.register_buffer("pull", torch.ones(3))
         # One per kind of picture.
-        self.crowds = [drifting.Crowd(COMPARED) for _ in range(3)]
+        self.crowds = [drifting.Crowd(config.compared) for _ in range(3)]
         # In a tuple: neither averaged nor written into checkpoints.
         self._still: tuple[Perception, priors.Prior | None] = (channels_last(Perception()), None)
 

@@ -26,16 +26,40 @@ from . import drifting, flow_training, optimizers, runs
 from .judging import PICTURES
 from .optimizers import OptimizerConfig
 
-#: Cars that are drawn per step.
-DRAWN = 24
-
-#: Photographs, and cars of the last steps, that each of them is compared with.
-COMPARED = 768
-
 #: Steps per epoch, after which there is a checkpoint; epochs between two looks at validation photographs.
 EPOCH, VALIDATE_EVERY = 250, 2
 
+#: Pictures per pass through the networks, where nothing is learnt.
+BATCH = 32
+
 Progress = t.Callable[[t.Sequence[t.Any], str], t.Iterable[t.Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class RefinementRun:
+    """What a flow is refined with.
+
+    Parameters
+    ----------
+    epochs
+        Of `EPOCH` steps.
+    drawn
+        Cars per step.
+    compared
+        Photographs, and cars of the last steps, that each of them is compared with.
+    learning_rate
+        Of Adam.
+    """
+
+    epochs: int = 16
+    drawn: int = 24
+    compared: int = 768
+    learning_rate: float = 1e-4
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "drawn", "compared"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: {getattr(self, name)} is not at least 1")
 
 
 def refine(
@@ -43,7 +67,7 @@ def refine(
     weights: pathlib.Path,
     data: pathlib.Path,
     out: pathlib.Path,
-    epochs: int,
+    settings: RefinementRun,
     resume: bool = False,
     progress: Progress = lambda items, _: items,
 ) -> None:
@@ -59,8 +83,6 @@ def refine(
         Prepared photographs at the model's size.
     out
         Folder of the refined flow.
-    epochs
-        Of `EPOCH` steps.
     progress
         Wraps what takes minutes, given its name.
 
@@ -69,8 +91,6 @@ def refine(
     ValueError
         The run, the weights, the data or the folder can't be used, or they don't fit each other.
     """
-    if epochs < 1:
-        raise ValueError(f"epochs: {epochs} is not at least 1")
     runs.check(out, out / flow_training.LAST, resume)
     flow = released.load_flow(run / flow_training.LAST)
     network, _, decoder = released.load_networks(weights)
@@ -79,11 +99,12 @@ def refine(
     train, val = prepared.open_split(data, "train"), prepared.open_split(data, "val")
     if train[0].shape[-1] != network.image_size:
         raise ValueError(f"{data}: images of {train[0].shape[-1]} px; {weights} makes {network.image_size} px")
-    flow.reduce_noise()
-    training = Refinement(flow.config, OptimizerConfig("adam", 1e-4), t.cast(Decoder, decoder))
+    if not flow.has_reduced_noise:  # one that was refined before has learnt with what it has
+        flow.reduce_noise()
+    training = Refinement(flow.config, settings, t.cast(Decoder, decoder))
     training.flow.load_state_dict(flow.state_dict())
-    training.look_at(train, val, progress)
-    trainer = flow_training.trainer(out, epochs, decay=0.998, validate_every=VALIDATE_EVERY)
+    trainer = flow_training.trainer(out, settings.epochs, decay=0.998, validate_every=VALIDATE_EVERY)
+    training.look_at(train, val, progress, trainer.strategy.root_device)
     steps, once = (DataLoader(t.cast(t.Any, range(count))) for count in (EPOCH, 1))
     checkpoint = out / flow_training.LAST if resume else None
     trainer.fit(training, steps, once, ckpt_path=checkpoint, weights_only=True)
@@ -92,34 +113,41 @@ def refine(
 class Refinement(L.LightningModule):
     """Training of a flow that `FlowTraining` has trained, with the decoder whose latents it draws."""
 
-    def __init__(self, flow: FlowConfig, optimizer: OptimizerConfig, decoder: Decoder, seed: int = 0) -> None:
+    def __init__(self, flow: FlowConfig, settings: RefinementRun, decoder: Decoder, seed: int = 0) -> None:
         super().__init__()
         # What is drawn should be what will be drawn, so no unit is left out.
         flow = dataclasses.replace(flow, dropout=0.0)
         self.save_hyperparameters(
-            {"flow": dataclasses.asdict(flow), "optimizer": dataclasses.asdict(optimizer), "seed": seed}
+            {"flow": dataclasses.asdict(flow), "settings": dataclasses.asdict(settings), "seed": seed}
         )
-        self.optimizer, self.seed, self.flow = optimizer, seed, Flow(flow)
+        self.settings, self.seed, self.flow = settings, seed, Flow(flow)
         # In tuples: neither trained nor averaged nor written into checkpoints.
         self._decoder = (channels_last(fold_batch_norm(decoder)).requires_grad_(False),)
         self._perception = (channels_last(Perception()).requires_grad_(False).eval(),)
         self._judge: tuple[Judge, Seen] | None = None
-        self.crowd = drifting.Crowd(COMPARED)
+        self.crowd = drifting.Crowd(settings.compared)
 
     @torch.no_grad()
-    def look_at(self, train: prepared.Images, val: prepared.Images, progress: Progress) -> None:
+    def look_at(
+        self,
+        train: prepared.Images,
+        val: prepared.Images,
+        progress: Progress = lambda items, _: items,
+        device: torch.device = torch.device("cpu"),  # noqa: B008 - a constant
+    ) -> None:
         """Take the features of all training photographs; calibrate them on some of validation."""
-        pixels = prepared.as_float(val.__getitems__(range(min(PICTURES, len(val)))))
-        self._perception[0].calibrate(pixels[:64])
-        batches = torch.split(torch.arange(len(train)), DRAWN)
+        perception = self._perception[0].to(device)
+        pixels = prepared.as_float(val.__getitems__(range(min(PICTURES, len(val))))).to(device)
+        perception.calibrate(pixels[:64])
+        batches = torch.split(torch.arange(len(train)), BATCH)
         photographs = (
-            prepared.as_float(train.__getitems__(batch.tolist()))
+            prepared.as_float(train.__getitems__(batch.tolist()).to(device))
             for batch in progress(batches, "features of photographs")
         )
-        self.crowd.look_at(*drifting.in_units(self._perception[0], photographs))
+        self.crowd.look_at(*drifting.in_units(perception, photographs))
         self._judge = None
         if len(val) > neighbours.K:
-            judge = Judge()
+            judge = Judge().to(device)
             self._judge = judge, judge.look(pixels)
 
     def on_fit_start(self) -> None:
@@ -133,7 +161,7 @@ class Refinement(L.LightningModule):
 
     def training_step(self, batch: Tensor, batch_index: int) -> Tensor:
         generator = step_generator(self.seed, self.global_step, 0)
-        noise = torch.randn(DRAWN, self.flow.noise_dim, generator=generator).to(self.device)
+        noise = torch.randn(self.settings.drawn, self.flow.noise_dim, generator=generator).to(self.device)
         loss = self.crowd.loss(drifting.features(self._perception[0], self.pictures(noise)), generator)
         self.log("loss", loss.detach(), prog_bar=True, on_step=False, on_epoch=True)
         return loss
@@ -142,8 +170,9 @@ class Refinement(L.LightningModule):
         if self._judge is None:
             return
         judge, photographs = self._judge
-        noise = torch.randn(len(photographs), self.flow.noise_dim, generator=torch.Generator().manual_seed(0))
-        cars = torch.cat([self.pictures(part.to(self.device)).cpu() for part in torch.split(noise, DRAWN)])
+        count = len(photographs)
+        noise = torch.randn(count, self.flow.noise_dim, generator=torch.Generator().manual_seed(0))
+        cars = torch.cat([self.pictures(part.to(self.device)) for part in torch.split(noise, BATCH)])
         seen = judge.look(cars)
         scores = judge.compare(seen, photographs)
         recall = neighbours.neighbours(photographs.features, seen.features).recall.value
@@ -151,7 +180,8 @@ class Refinement(L.LightningModule):
         self.log_dict(values, prog_bar=True, batch_size=1)
 
     def configure_optimizers(self) -> t.Any:
-        return optimizers.build(self.optimizer, self.flow.velocity.parameters(), 1)
+        optimizer = OptimizerConfig("adam", self.settings.learning_rate)
+        return optimizers.build(optimizer, self.flow.velocity.parameters(), 1)
 
     def on_save_checkpoint(self, checkpoint: dict[str, t.Any]) -> None:
         checkpoint["drawn"] = self.crowd.made

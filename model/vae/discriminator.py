@@ -97,7 +97,8 @@ def augmentation(count: int, side: int, generator: torch.Generator) -> t.Callabl
 
     def apply(images: Tensor) -> Tensor:
         device, first = images.device, slice(len(images))
-        index = (row[first, :, None] * side + column[first, None, :]).flatten(1).to(device)
+        # Rows and columns are few; the places that they make are as many as pixels, so they are counted on the device.
+        index = (row[first, :, None].to(device) * side + column[first, None, :].to(device)).flatten(1)
         moved = images.flatten(2).gather(2, index[:, None].expand(-1, images.shape[1], -1)).view_as(images)
         grey = moved.mean(1, keepdim=True)
         return grey + (moved - grey) * saturation[first].to(device) + brightness[first].to(device)

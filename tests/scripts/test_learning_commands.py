@@ -8,10 +8,12 @@ import sys
 import typing as t
 
 import pytest
+import torch
 from PIL import Image
 
 from model.evaluation import protocol
 from model.evaluation.photographs import Photographs
+from model.release import released
 from tests import bundles, drawings
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
@@ -158,6 +160,17 @@ def test_a_run_that_is_there_is_left_alone(
     assert {path: path.read_bytes() for path in (there / "prior").rglob("*.ckpt")} == checkpoints
 
 
+def test_a_flow_that_was_refined_before_goes_on_with_the_noise_that_it_has(
+    there: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    further = ["refine_prior.py", "prior/refined", WEIGHTS, "--data", "data", "--out", str(tmp_path / "further")]
+    assert run(*further, "--epochs", "1") == 0
+    before, after = (released.load_flow(path) for path in (there / REFINED, tmp_path / "further" / "last.ckpt"))
+    assert before.has_reduced_noise
+    torch.testing.assert_close(after.noise_scale, before.noise_scale)
+    torch.testing.assert_close(after.place_scale, before.place_scale)
+
+
 @pytest.mark.parametrize(
     ("command", "named"),
     [
@@ -169,6 +182,8 @@ def test_a_run_that_is_there_is_left_alone(
         ("train_prior.py {weights} --data data --out {new} --learning-rate nan", "learning_rate: nan"),
         ("train_prior.py photographs/splits.csv --data data --out {new}", "splits.csv: no released weights"),
         ("refine_prior.py prior {weights} --data data --out {new} --epochs 0", "epochs: 0 is not at least 1"),
+        ("refine_prior.py prior {weights} --data data --out {new} --drawn 0", "drawn: 0 is not at least 1"),
+        ("refine_prior.py prior {weights} --data data --out {new} --compared 0", "compared: 0 is not at least 1"),
         ("refine_prior.py prior {flow} --data data --out {new}", "last.ckpt: not a training checkpoint"),
         ("refine_prior.py prior {released} --data data --out {new}", "has 512"),
         ("refine_prior.py run {weights} --data data --out {new}", "last.ckpt: not a checkpoint of a flow"),

@@ -10,8 +10,7 @@ from model.data.prepared import Images
 from model.prior.flow import FlowConfig
 from model.release import released
 from model.training import flow_training
-from model.training.optimizers import OptimizerConfig
-from model.training.refinement import Refinement
+from model.training.refinement import Refinement, RefinementRun
 from model.vae.networks import Decoder, NetworkConfig
 
 FLOW = FlowConfig(4, width=8, depth=1)
@@ -42,8 +41,8 @@ def images(count: int) -> Images:
 
 def training() -> Refinement:
     torch.manual_seed(3)
-    made = Refinement(FLOW, OptimizerConfig("adam", 1e-2), decoder())
-    made.look_at(images(120), images(8), lambda items, _: items)
+    made = Refinement(FLOW, RefinementRun(learning_rate=1e-2), decoder())
+    made.look_at(images(120), images(8))
     return made
 
 
@@ -97,7 +96,7 @@ def test_validation_says_how_many_cars_are_recognised_and_how_varied_they_are(
 
 def test_too_few_validation_photographs_are_not_judged(tmp_path: pathlib.Path) -> None:
     made = training()
-    made.look_at(images(20), images(3), lambda items, _: items)
+    made.look_at(images(20), images(3))
     loaders = (DataLoader(t.cast(t.Any, range(1))) for _ in range(2))
     trainer = flow_training.trainer(tmp_path, 1)
     trainer.fit(made, *loaders)
@@ -107,6 +106,6 @@ def test_too_few_validation_photographs_are_not_judged(tmp_path: pathlib.Path) -
 @pytest.mark.parametrize("channels", [1, 3])
 def test_pictures_are_in_their_range(channels: int) -> None:
     network = NetworkConfig(16, channels, linear=True, widths=(8,), latents=4)
-    drawn = Refinement(FLOW, OptimizerConfig(), Decoder(network).eval()).pictures(torch.randn(5, 4))
+    drawn = Refinement(FLOW, RefinementRun(), Decoder(network).eval()).pictures(torch.randn(5, 4))
     assert drawn.shape == (5, channels, 16, 16)
     assert 0 <= drawn.min() <= drawn.max() <= 1
