@@ -75,6 +75,8 @@ class AdversaryConfig:
         for name, value in dataclasses.asdict(self).items():
             if name != "prior" and not (value >= 0 and math.isfinite(value)):
                 raise ValueError(f"adversary.{name}: {value} is not a finite number of at least 0")
+        if self.compared < drifting.LEAST:
+            raise ValueError(f"adversary.compared: {self.compared} is not at least {drifting.LEAST}")
 
     def weights_at(self, step: int) -> tuple[float, float, float]:
         """Weights of perceptual distance, generator's loss and drift at an optimizer step, counted from 0."""

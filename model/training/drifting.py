@@ -121,7 +121,8 @@ class Crowd:
         """`drift_loss` of new pictures by their `features`, which join the crowd; 0 until it has `LEAST`."""
         seen = [each / unit for each, unit in zip(pictures, self.units, strict=True)]
         joined = (torch.cat((new.detach(), old)) for new, old in zip(seen, self.made, strict=True))
-        self.made = [each[: self.size] for each in joined]
+        # All of the new ones, however many: each is told apart from itself.
+        self.made = [each[: max(self.size, len(pictures[0]))] for each in joined]
         count = len(self.made[0])
         # As many photographs as pictures beside each: of more, the nearest would be nearer.
         some = torch.randperm(len(self.photographs[0]), generator=generator)[: count - 1].to(self.made[0].device)

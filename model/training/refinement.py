@@ -57,9 +57,9 @@ class RefinementRun:
     learning_rate: float = 1e-4
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "drawn", "compared"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: {getattr(self, name)} is not at least 1")
+        for name, least in (("epochs", 1), ("drawn", 1), ("compared", drifting.LEAST)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}: {getattr(self, name)} is not at least {least}")
 
 
 def refine(
@@ -121,6 +121,7 @@ class Refinement(L.LightningModule):
             {"flow": dataclasses.asdict(flow), "settings": dataclasses.asdict(settings), "seed": seed}
         )
         self.settings, self.seed, self.flow = settings, seed, Flow(flow)
+        self.optimizer = OptimizerConfig("adam", settings.learning_rate)
         # In tuples: neither trained nor averaged nor written into checkpoints.
         self._decoder = (channels_last(fold_batch_norm(decoder)).requires_grad_(False),)
         self._perception = (channels_last(Perception()).requires_grad_(False).eval(),)
@@ -180,8 +181,7 @@ class Refinement(L.LightningModule):
         self.log_dict(values, prog_bar=True, batch_size=1)
 
     def configure_optimizers(self) -> t.Any:
-        optimizer = OptimizerConfig("adam", self.settings.learning_rate)
-        return optimizers.build(optimizer, self.flow.velocity.parameters(), 1)
+        return optimizers.build(self.optimizer, self.flow.velocity.parameters(), 1)
 
     def on_save_checkpoint(self, checkpoint: dict[str, t.Any]) -> None:
         checkpoint["drawn"] = self.crowd.made

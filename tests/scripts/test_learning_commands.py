@@ -161,8 +161,9 @@ def test_a_run_that_is_there_is_left_alone(
 
 
 def test_a_flow_that_was_refined_before_goes_on_with_the_noise_that_it_has(
-    there: pathlib.Path, tmp_path: pathlib.Path
+    there: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("model.training.refinement.EPOCH", 2)
     further = ["refine_prior.py", "prior/refined", WEIGHTS, "--data", "data", "--out", str(tmp_path / "further")]
     assert run(*further, "--epochs", "1") == 0
     before, after = (released.load_flow(path) for path in (there / REFINED, tmp_path / "further" / "last.ckpt"))
@@ -183,7 +184,8 @@ def test_a_flow_that_was_refined_before_goes_on_with_the_noise_that_it_has(
         ("train_prior.py photographs/splits.csv --data data --out {new}", "splits.csv: no released weights"),
         ("refine_prior.py prior {weights} --data data --out {new} --epochs 0", "epochs: 0 is not at least 1"),
         ("refine_prior.py prior {weights} --data data --out {new} --drawn 0", "drawn: 0 is not at least 1"),
-        ("refine_prior.py prior {weights} --data data --out {new} --compared 0", "compared: 0 is not at least 1"),
+        ("refine_prior.py prior {weights} --data data --out {new} --compared 0", "compared: 0 is not at least 96"),
+        ("refine_prior.py prior {weights} --data data --out {new} --learning-rate nan", "learning_rate: nan"),
         ("refine_prior.py prior {flow} --data data --out {new}", "last.ckpt: not a training checkpoint"),
         ("refine_prior.py prior {released} --data data --out {new}", "has 512"),
         ("refine_prior.py run {weights} --data data --out {new}", "last.ckpt: not a checkpoint of a flow"),
