@@ -8,17 +8,18 @@ import io
 import typing as t
 from collections.abc import Iterator
 
-#: What scripts/export.py makes of networks and priors; tests/model/release/test_operators.py holds it to that.
+#: What scripts/export.py makes of networks and priors, or made of them in releases that may still be published;
+#: tests/model/release/test_operators.py holds it to that.
 ALLOWED = frozenset(
     f"{library}::{name}"
     for library, names in {
         "prim": "Constant GetAttr ListConstruct ListUnpack NumToTensor TupleConstruct",
         "aten": """
             ScalarImplicit __and__ _convolution abs adaptive_avg_pool2d add all amax amin arange atan2 avg_pool2d
-            batch_norm cat chunk clamp div exp expand_as flatten floor_divide full_like gt index layer_norm le
-            leaky_relu_ linear log lt matmul minimum mul neg ones_like pixel_shuffle reciprocal relu reshape rsub select
-            sigmoid silu size slice squeeze sub sum tanh to transpose unflatten unsqueeze upsample_bilinear2d
-            upsample_nearest2d where zeros_like
+            batch_norm cat chunk clamp div exp expand_as flatten floor floor_divide full_like gt index index_select
+            layer_norm le leaky_relu_ linear log lt matmul minimum mul neg ones_like pixel_shuffle reciprocal relu
+            reshape rsub select sigmoid silu size slice squeeze sub sum tanh to transpose unflatten unsqueeze
+            upsample_bilinear2d upsample_nearest2d view where zeros_like
         """,
     }.items()
     for name in names.split()

@@ -29,9 +29,9 @@ def log_aspect(images: Tensor) -> Tensor:
     Tensor
         ``(N,)``, within ``±MAX_LOG_ASPECT``; 0 where there are no bars.
     """
-    white = images.amin(1) > WHITE
-    vertical = _share_between_bars(white.all(2))
-    horizontal = _share_between_bars(white.all(1))
+    darkest = images.amin(1)
+    vertical = _share_between_bars(darkest.amin(2) > WHITE)
+    horizontal = _share_between_bars(darkest.amin(1) > WHITE)
     # A car cut out on white has margins on all four sides: the larger pair counts, the other stays in the picture.
     log_height, log_width = vertical.log(), horizontal.log()
     return torch.where(log_height < log_width, -log_height, log_width).clamp(-MAX_LOG_ASPECT, MAX_LOG_ASPECT)
@@ -77,16 +77,23 @@ def _positions(length: int, scale: Tensor) -> Tensor:
 def _resample(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Bilinear samples of ``images`` at ``rows`` x ``columns``, as `grid_sample` has them with border padding.
 
-    Rows and columns are independent, and two matrix products take a sixth of the time of `grid_sample`.
+    Rows and columns are independent. Copying whole rows twice takes a quarter of the time of two matrix products, which
+    take a sixth of that of `grid_sample`.
     """
-    down, across = _weights(rows), _weights(columns)
-    with torch.autocast(images.device.type, enabled=False):  # half precision would shift the samples
-        return down[:, None] @ images @ across[:, None].transpose(2, 3)
+    return _between_rows(_between_rows(images, rows).transpose(2, 3), columns).transpose(2, 3)
 
 
-def _weights(positions: Tensor) -> Tensor:
-    """Weights of linear interpolation, ``(N, L, L)``: of every pixel (last) in every sample."""
-    length = positions.shape[1]
+def _between_rows(images: Tensor, positions: Tensor) -> Tensor:
+    """Linear interpolation between the two rows of ``images``, ``(N, C, L, W)``, nearest to each position."""
+    number, channels, length, width = images.shape
     source = (((positions + 1) * length - 1) / 2).clamp(0, length - 1)
-    pixels = torch.arange(length, device=positions.device)
-    return F.relu(1 - (source[:, :, None] - pixels).abs())
+    above = source.floor()
+    below = (above + 1).clamp(max=length - 1)
+    first = (torch.arange(number * channels, device=images.device) * length).view(number, channels, 1)
+    rows = images.reshape(-1, width)
+
+    def take(index: Tensor) -> Tensor:
+        return rows.index_select(0, (first + index.long()[:, None]).flatten()).view(images.shape)
+
+    upper, lower = take(above), take(below)
+    return upper + (lower - upper) * (source - above)[:, None, :, None]

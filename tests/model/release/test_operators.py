@@ -42,6 +42,9 @@ def made_of(name: str, module: nn.Module, shape: tuple[int, ...]) -> set[str]:
     return set(operators.kinds(traced.inlined_graph))
 
 
+#: What bundles up to the fifth release have, which may be published: a function of today still serves them.
+EARLIER = {"aten::all", "aten::rsub"}
+
 USED: set[str] = set()
 
 
@@ -62,4 +65,4 @@ def test_every_prior_is_allowed() -> None:
 def test_nothing_is_allowed_that_no_bundle_needs(bundle: pathlib.Path) -> None:
     for path in bundle.glob("*.ts"):
         USED.update(operators.kinds(torch.jit.load(path).inlined_graph))
-    assert not operators.ALLOWED - USED
+    assert operators.ALLOWED - USED == EARLIER
