@@ -25,7 +25,7 @@ from deploy import Failure
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 ENGINES = {"onnx": "ONNX", "onnx-int8": "ONNX int8", "torchscript": "TorchScript"}
-ROUNDS, REPEATS = 5, 60
+ROUNDS, REPEATS = 5, 20
 
 
 def measure(bundle: pathlib.Path, quick: bool) -> Sequence[Figure]:
