@@ -1,10 +1,12 @@
 """Every car recipe at one equal budget on the same photographs, scored by scripts/evaluate.py.
 
     python benchmarks/recipes.py --data data/cars --photographs PHOTOGRAPHS --epochs 12
+    python benchmarks/recipes.py --data data/red --photographs PHOTOGRAPHS --epochs 20 --equal --seeds 0 1 2
 
 Each recipe keeps its network, objective and optimizer; batch size and precision are the same for all, so that each
-takes the same steps. The originals draw random cars from N(0, I) as they did, ours from its fitted mixture. Prints a
-table and writes benchmarks/recipes.csv. Stopped, it goes on from the last finished epoch.
+takes the same steps. The originals draw random cars from N(0, I) as they did, ours from its fitted mixture. With
+--equal each has 100 latent numbers and a fitted mixture, so that networks and objectives alone differ. Prints a table
+and writes benchmarks/recipes.csv. Stopped, it goes on from the last finished epoch.
 """
 
 import argparse
@@ -25,6 +27,9 @@ OURS = "carvae"
 RECIPES = (OURS, "tsai2", "eva4p2", "svgs", "bce700")
 BATCH = 32
 
+#: Of each recipe with --equal.
+EQUAL_LATENTS = 100
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(
@@ -34,11 +39,13 @@ def main() -> int:
     parser.add_argument("--photographs", type=pathlib.Path, required=True, help="the photographs to score on")
     parser.add_argument("--epochs", type=int, default=12, help="(%(default)s)")
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=RECIPES, help="(all)")
+    parser.add_argument("--equal", action="store_true", help=f"{EQUAL_LATENTS} latent numbers and a mixture for each")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="a run of each recipe for each (0)")
     parser.add_argument("--split", choices=("val", "test"), default="val", help="(%(default)s)")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build" / "recipes", help="runs (%(default)s)")
     args = parser.parse_args()
     try:
-        rows = [measure(name, args) for name in args.recipes]
+        rows = [measure(name, seed, args) for seed in args.seeds for name in args.recipes]
     except subprocess.CalledProcessError as error:
         print(f"recipes: {error}", file=sys.stderr)
         return 1
@@ -46,9 +53,10 @@ def main() -> int:
     return 0
 
 
-def measure(name: str, args: argparse.Namespace) -> dict[str, t.Any]:
+def measure(name: str, seed: int, args: argparse.Namespace) -> dict[str, t.Any]:
     """Train, export and score one recipe, each unless it is done already."""
-    run = args.out / args.data.name / f"{name}-{args.epochs}"
+    run = args.out / args.data.name / f"{name}-{args.epochs}{'-equal' if args.equal else ''}-{seed}"
+    prior = "mixture" if args.equal or name == OURS else "normal"
     checkpoint, bundle, scores = run / "checkpoints" / "last.ckpt", run / "bundle", run / f"{args.split}.json"
     if finished_epochs(checkpoint) < args.epochs:
         command(
@@ -59,11 +67,12 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, t.Any]:
             f"--data.batch_size={BATCH}",
             f"--trainer.max_epochs={args.epochs}",
             f"--report_every={args.epochs}",
+            f"--seed_everything={seed}",
             "--trainer.precision=auto",
+            *(changes(name) if args.equal else ()),
             *(["--resume"] if checkpoint.exists() else []),
         )
     if not bundle.exists():
-        prior = "mixture" if name == OURS else "normal"
         command("scripts/export.py", str(checkpoint), str(bundle), f"--prior={prior}", f"--data={args.data}")
     if not scores.exists():
         command(
@@ -75,7 +84,8 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, t.Any]:
         )
     report = json.loads(scores.read_text(encoding="utf-8"))
     row: dict[str, t.Any] = {"recipe": name, "data": args.data.name, "epochs": args.epochs, "batch": BATCH}
-    row["split"] = args.split
+    row |= {"split": args.split, "prior": prior, "seed": seed}
+    row["latents"] = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))["latent_dim"]
     rebuilt, sets = report["reconstructions"]["all"], report["sets"]
     row |= {key: round(rebuilt[key]["value"], 3) for key in ("psnr", "psnr_inside", "ssim_inside", "perceptual")}
     for prefix, kind in (
@@ -85,6 +95,13 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, t.Any]:
     ):
         row |= {f"{prefix}_{key}": round(sets[kind][key]["value"], 4) for key in ("recognised", "kid")}
     return row
+
+
+def changes(name: str) -> tuple[str, ...]:
+    """Options that give a recipe `EQUAL_LATENTS` latent numbers."""
+    latents = f"--model.network.latents={EQUAL_LATENTS}"
+    # The grid of ours has a multiple of 64 numbers.
+    return (latents, "--model.network.head=flatten") if name == OURS else (latents,)
 
 
 def finished_epochs(checkpoint: pathlib.Path) -> int:
@@ -100,8 +117,8 @@ def command(*arguments: str) -> None:
 
 
 def write(rows: list[dict[str, t.Any]]) -> None:
-    """Print the rows as a table; in the file they replace the rows of the same recipe, data and budget."""
-    key = ("recipe", "data", "epochs", "split")
+    """Print the rows as a table; in the file they replace the rows of the same recipe, data, budget, prior and seed."""
+    key = ("recipe", "data", "epochs", "split", "latents", "prior", "seed")
     kept: list[dict[str, t.Any]] = []
     if RESULTS.exists():
         with RESULTS.open(newline="", encoding="utf-8") as file:

@@ -18,7 +18,7 @@ from .released import Release
 TOLERANCE = 1e-4
 
 #: Batch sizes a traced function is checked at; it is traced with the first.
-BATCHES = (2, 1, 16)
+BATCHES = (2, 1, 5)
 
 #: Names of each function's argument and results in its ONNX file.
 SIGNATURES = {
