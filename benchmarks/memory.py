@@ -1,4 +1,4 @@
-"""Memory of the packaged function: its peak, and what it holds after 10,000 requests.
+"""Memory of the packaged function: its peak, and what it holds after 4,000 requests.
 
     python benchmarks/memory.py
 
@@ -23,7 +23,7 @@ from deploy import Failure
 from deploy.emulated import lambda_runtime
 
 ENGINES = {"onnx": "ONNX", "onnx-int8": "ONNX int8", "torchscript": "TorchScript"}
-REQUESTS, WARM = 10_000, 1_000
+REQUESTS, WARM = 4_000, 1_000
 SAMPLES = 40
 
 Samples: t.TypeAlias = dict[int, float]

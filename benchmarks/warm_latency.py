@@ -35,7 +35,7 @@ def measure(bundle: pathlib.Path, quick: bool) -> Sequence[Figure]:
     for number in range(1 if quick else ROUNDS):
         for engine in ENGINES:
             print(f"round {number + 1}: {engine}", file=sys.stderr, flush=True)
-            results[engine].append(_child(engine, bundle, 5 if quick else REPEATS))
+            results[engine].append(_child(engine, bundle, 1 if quick else REPEATS))
     rows: list[Figure] = []
     for engine, name in ENGINES.items():
         rows += _percentiles(name, results[engine])
