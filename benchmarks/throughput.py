@@ -7,7 +7,8 @@ scripts/serve.py with each engine. The others serve the same TorchScript files w
 environment of their own (build/peers, which `make bench` makes of benchmarks/requirements-peers.txt): LitServe and
 BentoML with one worker of two threads, their default, and with two workers of one thread; Flask's own server with the
 originals' handler in its plain form. A client that is told to come later does so after 50 ms; only pictures count. The
-clients share the two cores with the server. All servers run throughout, and are asked in turns of a few seconds.
+clients share the two cores with the server. Servers take turns, and only one runs at a time: an idle one may keep a
+core busy.
 """
 
 import contextlib
@@ -32,7 +33,7 @@ from deploy import Failure
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 CLIENTS = (1, 8, 32)
-ROUNDS, SECONDS = 8, 2.0
+ROUNDS, SECONDS = 4, 2.5
 PEERS = ROOT / "build" / "peers" / "bin"
 BENTOML = (str(PEERS / "bentoml"), "serve", "benchmarks.peers.bentoml_server:Cars", "--host", "127.0.0.1", "--port")
 LITSERVE = (str(PEERS / "python"), "benchmarks/peers/litserve_server.py")
@@ -68,13 +69,13 @@ def measure(bundle: pathlib.Path, quick: bool) -> Sequence[Figure]:
     os.sched_setaffinity(0, two)  # the servers inherit it
     rates: dict[tuple[str, int], list[float]] = {(name, clients): [] for name in SERVERS for clients in CLIENTS}
     try:
-        with contextlib.ExitStack() as until_the_end:
-            ports = {name: until_the_end.enter_context(running(server, bundle)) for name, server in SERVERS.items()}
-            for number in range(1 if quick else ROUNDS):
-                for clients in CLIENTS:
-                    for name, port in ports.items():
-                        rates[name, clients].append(load(port, clients, 1.5 if quick else SECONDS))
-                    print(f"round {number + 1}: {clients} clients", file=sys.stderr, flush=True)
+        for _ in range(1 if quick else ROUNDS):
+            for name, server in SERVERS.items():
+                with running(server, bundle) as port:
+                    for clients in CLIENTS:
+                        rate = load(port, clients, 1.5 if quick else SECONDS)
+                        rates[name, clients].append(rate)
+                        print(f"{name}, {clients} clients: {rate:.1f} /s", file=sys.stderr, flush=True)
     finally:
         os.sched_setaffinity(0, before)
     return _figures(rates)
