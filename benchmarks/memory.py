@@ -96,14 +96,19 @@ def resident(process: "subprocess.Popen[str]", field: str) -> float:
     return int(found[1]) * 1024 / 1e6
 
 
+def series(measured: Sequence[Figure]) -> dict[str, dict[float, float]]:
+    """MB by number of requests, of each engine."""
+    found: dict[str, dict[float, float]] = {name: {} for name in ENGINES.values()}
+    for figure in measured:
+        place = re.fullmatch(r"(.+), after (\d+) requests", figure.name)
+        if place:
+            found[place[1]][float(place[2])] = figure.value
+    return found
+
+
 def draw(measured: Sequence[Figure], path: pathlib.Path) -> None:
     """Memory over requests."""
-    series: dict[str, dict[float, float]] = {name: {} for name in ENGINES.values()}
-    for figure in measured:
-        place = re.fullmatch(r"(\w+), after (\d+) requests", figure.name)
-        if place:
-            series[place[1]][float(place[2])] = figure.value
-    plots.lines(series, "Resident memory of the packaged function", ("requests", "MB"), path)
+    plots.lines(series(measured), "Resident memory of the packaged function", ("requests", "MB"), path)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from onnx import TensorProto, helper
 
 from benchmarks import cost, memory, run, throughput
 from benchmarks.lib import functions, gflop, machine, payload, prices, warm_child
+from benchmarks.lib.figures import Figure
 from handler.app import create_app
 from handler.settings import Settings
 
@@ -54,6 +55,12 @@ def test_only_answers_within_the_time_count() -> None:
 def test_growth_is_from_the_warm_request_to_the_last() -> None:
     figure = memory.growth("x", {0: 50.0, 1000: 100.0, 10_000: 103.0}, 1000)
     assert (figure.value, figure.reached) == (1.03, False)
+
+
+def test_every_engines_memory_is_drawn() -> None:
+    names = memory.ENGINES.values()
+    measured = [Figure(f"{name}, after {number} requests", 100.0, "MB") for name in names for number in (0, 1000)]
+    assert memory.series(measured) == {name: {0: 100.0, 1000: 100.0} for name in names}
 
 
 def test_the_machine_is_described_without_its_name() -> None:
