@@ -85,15 +85,17 @@ def _resample(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 def _between_rows(images: Tensor, positions: Tensor) -> Tensor:
     """Linear interpolation between the two rows of ``images``, ``(N, C, L, W)``, nearest to each position."""
-    number, channels, length, width = images.shape
+    _, channels, length, width = images.shape
     source = (((positions + 1) * length - 1) / 2).clamp(0, length - 1)
     above = source.floor()
     below = (above + 1).clamp(max=length - 1)
-    first = (torch.arange(number * channels, device=images.device) * length).view(number, channels, 1)
+    # Of `positions`: where ONNX's exporter knows the shape of the images, it writes the number in the example down.
+    number = positions.shape[0] * channels
+    first = (torch.arange(number, device=images.device) * length).view(-1, channels, 1)
     rows = images.reshape(-1, width)
 
     def take(index: Tensor) -> Tensor:
-        return rows.index_select(0, (first + index.long()[:, None]).flatten()).view(images.shape)
+        return rows.index_select(0, (first + index.long()[:, None]).flatten()).view(-1, channels, length, width)
 
     upper, lower = take(above), take(below)
     return upper + (lower - upper) * (source - above)[:, None, :, None]

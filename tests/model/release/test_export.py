@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from model.prior import priors
 from model.release import export, released
-from model.vae.networks import Decoder, Encoder
+from model.vae.networks import Decoder, Encoder, Head, NetworkConfig
 
 from ..conftest import TINY
 
@@ -114,3 +114,13 @@ def test_damaged_weights_are_named(content: bytes, tmp_path: pathlib.Path) -> No
         released.load(weights)
     with pytest.raises(ValueError, match=r"damaged\.ckpt"):
         released.load_checkpoint(checkpoint)
+
+
+@pytest.mark.parametrize(("head", "latents"), [("grid", 2), ("flatten", 10), ("pool", 10)])
+def test_a_network_that_carries_the_aspect_ratio_is_exported_with_every_head(
+    head: Head, latents: int, tmp_path: pathlib.Path
+) -> None:
+    network = NetworkConfig(image_size=32, widths=(8, 16), head=head, latents=latents, aspect=True)
+    decoder = Decoder(network).eval()
+    export.write_onnx("decoder", decoder, (network.latent_dim,), tmp_path / "decoder.onnx")
+    export.trace("decoder", decoder, (network.latent_dim,))
