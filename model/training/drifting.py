@@ -121,7 +121,7 @@ class Crowd:
         """`drift_loss` of new pictures by their `features`, which join the crowd; 0 until it has `LEAST`."""
         seen = [each / unit for each, unit in zip(pictures, self.units, strict=True)]
         joined = (torch.cat((new.detach(), old)) for new, old in zip(seen, self.made, strict=True))
-        # All of the new ones, however many: each is told apart from itself.
+        # All of the new ones, however many: each must be found here, so as not to be pushed off itself.
         self.made = [each[: max(self.size, len(pictures[0]))] for each in joined]
         count = len(self.made[0])
         # As many photographs as pictures beside each: of more, the nearest would be nearer.
