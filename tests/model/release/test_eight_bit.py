@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import pathlib
+import shutil
 
 import numpy as np
 import onnx
@@ -55,6 +56,29 @@ def write(
     return {name for name in manifest["files"] if "int8" in name}, said
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The bundle of `wide_release` without twins, not to be changed."""
+    folder = tmp_path_factory.mktemp("eight_bit") / "bundle"
+    write(wide_release(), folder)
+    return folder
+
+
+@pytest.fixture
+def bundle(written: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
+    """A copy of it that a test may add twins to."""
+    return pathlib.Path(shutil.copytree(written, tmp_path / "bundle"))
+
+
+def add_twins(
+    release: released.Release, bundle: pathlib.Path, images: prepared.Images | None = None
+) -> tuple[set[str], list[str]]:
+    """Add twins to the bundle of a release; returns as `write` does."""
+    said: list[str] = []
+    eight_bit.add_twins(release, bundle, images, said.append)
+    return {path.name for path in bundle.glob("*.int8.onnx")}, said
+
+
 def test_weights_that_were_measured_get_twins_whose_cars_are_close(tmp_path: pathlib.Path) -> None:
     release = known(wide_release())
     assert write(release, tmp_path / "bundle")[0] == TWINS
@@ -68,19 +92,19 @@ def test_what_was_measured_stays_with_the_released_weights(tmp_path: pathlib.Pat
     assert write(released.load(tmp_path / "wide.safetensors"), tmp_path / "bundle")[0] == TWINS
 
 
-def test_weights_that_nobody_measured_get_none(tmp_path: pathlib.Path) -> None:
-    files, said = write(wide_release(), tmp_path / "bundle")
+def test_weights_that_nobody_measured_get_none(bundle: pathlib.Path) -> None:
+    files, said = add_twins(wide_release(), bundle)
     assert (files, said) == (
         set(),
         ["no eight-bit twins: what they cost these weights was not measured; --data measures it"],
     )
 
 
-def test_what_was_measured_of_other_weights_does_not_count(tmp_path: pathlib.Path) -> None:
+def test_what_was_measured_of_other_weights_does_not_count(bundle: pathlib.Path) -> None:
     release = known(wide_release())
     with torch.no_grad():
         next(release.decoder.parameters()).mul_(1.1)
-    assert write(release, tmp_path / "bundle")[0] == set()
+    assert add_twins(release, bundle)[0] == set()
     assert "eight_bit" not in release.facts
 
 
@@ -91,15 +115,15 @@ def test_what_was_measured_of_other_weights_does_not_count(tmp_path: pathlib.Pat
         ({"recognised_lost": 1.5}, "they cost 1.5 points of recognised share, at most 1.0 are taken"),
     ],
 )
-def test_twins_that_cost_too_much_are_not_kept(cost: dict[str, float], reason: str, tmp_path: pathlib.Path) -> None:
-    files, said = write(known(wide_release(), **cost), tmp_path / "bundle")
+def test_twins_that_cost_too_much_are_not_kept(cost: dict[str, float], reason: str, bundle: pathlib.Path) -> None:
+    files, said = add_twins(known(wide_release(), **cost), bundle)
     assert (files, said[-1]) == (set(), f"no eight-bit twins: {reason}")
 
 
-def test_twins_are_measured_on_photographs(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_twins_are_measured_on_photographs(bundle: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eight_bit, "FEWEST_PHOTOGRAPHS", 4)
     release = wide_release()
-    assert write(release, tmp_path / "bundle", photographs(4))[0] == TWINS
+    assert add_twins(release, bundle, photographs(4))[0] == TWINS
     cost = release.facts["eight_bit"]
     assert (cost["photographs"], cost["recognised_lost"]) == (4, 0)
     assert -0.1 < cost["psnr_lost"] < 0.1
@@ -111,8 +135,8 @@ def test_a_share_of_greyscale_pictures_is_recognised_by_nobody(tmp_path: pathlib
     assert release.facts["eight_bit"]["recognised_lost"] is None
 
 
-def test_few_photographs_measure_nothing(tmp_path: pathlib.Path) -> None:
-    files, said = write(known(wide_release()), tmp_path / "bundle", photographs(8))
+def test_few_photographs_measure_nothing(bundle: pathlib.Path) -> None:
+    files, said = add_twins(known(wide_release()), bundle, photographs(8))
     assert (files, said) == (set(), ["no eight-bit twins: 8 validation photographs; 100 are needed"])
 
 
@@ -121,10 +145,10 @@ def test_a_narrow_network_has_none(tmp_path: pathlib.Path) -> None:
     assert (files, said[-1]) == (set(), "no eight-bit twins: no convolution of 32 channels")
 
 
-def test_weights_keep_to_seven_bits_so_that_no_cpu_saturates(tmp_path: pathlib.Path) -> None:
-    write(known(wide_release()), tmp_path / "bundle")
+def test_weights_keep_to_seven_bits_so_that_no_cpu_saturates(bundle: pathlib.Path) -> None:
+    add_twins(known(wide_release()), bundle)
     for name in TWINS:
-        graph = onnx.load(str(tmp_path / "bundle" / name)).graph
+        graph = onnx.load(str(bundle / name)).graph
         weights = [onnx.numpy_helper.to_array(each) for each in graph.initializer if len(each.dims) == 4]
         small = [weight for weight in weights if weight.dtype == np.int8]
         assert small
