@@ -32,7 +32,10 @@ LEFT_OUT = re.compile(
     | onnxruntime/(backend|datasets|quantization|tools|transformers)/ | google/(_upb|protobuf)/
     | onnxruntime/capi/libonnxruntime\.so[^/]*$  # for C programs; Python's module has all of it in itself
     | PIL/_(imagingft|imagingtk|imagingcms)\. | pillow\.libs/lib(harfbuzz|freetype|lcms2|brotli)
-    | botocore/data/(?!s3/|[^/]*$) | boto3/(data|examples)/
+    # Lambda's runtime brings boto3; the function asks it only where Lambda gives it no keys, see handler/sources.py.
+    | (boto3|botocore|s3transfer|jmespath|urllib3|dateutil|six)[/.]
+    | (boto3|botocore|s3transfer|jmespath|urllib3|python_dateutil|six)-[^/]*\.dist-info/
+    | numpy/(fft|ma|polynomial|testing|ctypeslib)/ | packaging[/-]
     | .*\.(pyi|pxd|pyx|h|hpp|cuh|cpp|c|a|cmake)$ | .*/py\.typed$
     | [^/]*\.dist-info/(RECORD|INSTALLER|REQUESTED|direct_url\.json|top_level\.txt|WHEEL|entry_points\.txt)$
     | [^/]*\.dist-info/sboms/

@@ -72,14 +72,17 @@ class BotoBucket:
     Raises
     ------
     BundleError
-        If boto3 can't make a client, for want of a region or by a wrong setting.
+        If boto3 is not installed or can't make a client, for want of a region or by a wrong setting.
     """
 
     def __init__(self, bucket: str, prefix: str) -> None:
         # Imported here: its import takes longer than Flask's.
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
+        try:
+            import boto3
+            from botocore.config import Config
+            from botocore.exceptions import BotoCoreError
+        except ImportError as error:  # the function's archive leaves it to Lambda's runtime
+            raise BundleError(f"no S3 client: {error}, and there are no keys in the environment") from error
 
         self.bucket, self.prefix = bucket, prefix
         # Short and few: a visitor waits for this, and the loader comes back later by itself.

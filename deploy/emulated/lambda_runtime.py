@@ -21,6 +21,8 @@ from deploy import Failure
 
 PREFIX = "/2018-06-01/runtime"
 CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
+#: What AWS's runtime has beside it.
+BOTO3 = ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3")
 
 
 class Report(t.NamedTuple):
@@ -152,9 +154,9 @@ def _read_only(code: Path) -> list[str]:
     return [] if subprocess.run([*prefix, "true"], check=False, capture_output=True).returncode else prefix
 
 
-def copy_client(folder: Path) -> Path:
-    """AWS's runtime client alone, as the runtime has it beside the function."""
-    for name in CLIENT:
+def copy_client(folder: Path, packages: Sequence[str] = CLIENT) -> Path:
+    """AWS's runtime client, or what else the runtime has beside the function, alone."""
+    for name in packages:
         for file in importlib.metadata.distribution(name).files or []:
             if not file.as_posix().startswith("../"):
                 target = folder / file

@@ -40,6 +40,14 @@ def test_elsewhere_boto3_is_left_to_find_the_keys(missing: str) -> None:
     assert Client.from_environment({name: value for name, value in LAMBDA.items() if name != missing}) is None
 
 
+def test_without_keys_and_without_boto3_the_error_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: t.Any) -> None:
+    for name in LAMBDA:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setitem(__import__("sys").modules, "boto3", None)  # importing it fails
+    with pytest.raises(BundleError, match=r"no S3 client: .*boto3.*, and there are no keys in the environment"):
+        Bundle.open("s3://cars/models/test-1", tmp_path)
+
+
 @pytest.fixture
 def inside_lambda(s3: t.Any, s3_server: str, monkeypatch: pytest.MonkeyPatch) -> t.Any:
     for name, value in (LAMBDA | {"AWS_ENDPOINT_URL": s3_server}).items():

@@ -12,7 +12,10 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
+import flask
 import pytest
+from moto.server import ThreadedMotoServer
 from PIL import Image
 
 from deploy.emulated import lambda_runtime
@@ -102,6 +105,46 @@ def header(answer: t.Any, name: str) -> str:
 
 def libraries(tmp: Path) -> list[str]:
     return sorted(path.name for path in tmp.glob("carvae-*/*.so"))
+
+
+@pytest.fixture
+def s3_server() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+def test_keys_that_are_not_in_the_environment_are_found_by_the_runtimes_boto3(
+    unpacked: t.Callable[[str], Path], bundle: Path, s3_server: str, serve: t.Callable[[t.Any], str], tmp_path: Path
+) -> None:
+    # With SnapStart, Lambda gives an address for them.
+    keys = {"AccessKeyId": "test", "SecretAccessKey": "test", "Token": "test", "Expiration": "2100-01-01T00:00:00Z"}
+    asked: list[str | None] = []
+    app = flask.Flask("credentials")
+
+    @app.get("/")
+    def credentials() -> flask.Response:
+        asked.append(flask.request.headers.get("Authorization"))
+        return flask.jsonify(keys)
+
+    given = {"region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    bucket = boto3.resource("s3", endpoint_url=s3_server, **given).create_bucket(Bucket="cars")
+    for path in bundle.iterdir():
+        bucket.upload_file(str(path), f"models/test-1/{path.name}")
+    runtime = lambda_runtime.copy_client(tmp_path / "runtime", lambda_runtime.CLIENT + lambda_runtime.BOTO3)
+    environment = {
+        "CARVAE_BUNDLE": "s3://cars/models/test-1",
+        "CARVAE_ENGINE": "onnx",
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": serve(app),
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": "of this function",
+    }
+    with lambda_runtime.start(unpacked("onnx"), runtime, tmp_path, **environment) as (api, _):
+        assert api.invoke(event("v2-random"))["statusCode"] == 200
+    assert set(asked) == {"of this function"}
 
 
 @pytest.mark.parametrize("name", ["v2-reconstruct-multipart", "v1-reconstruct-raw"])

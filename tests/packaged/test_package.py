@@ -32,7 +32,7 @@ def names(function_zip: t.Callable[[str], Path]) -> list[str]:
 
 @pytest.mark.parametrize(
     ("engine", "packed", "unzipped", "tmp"),
-    [("torchscript", 150, 250, 450), ("onnx", 60, 150, 0), ("onnx-int8", 60, 150, 0)],
+    [("torchscript", 140, 230, 450), ("onnx", 35, 110, 0), ("onnx-int8", 35, 110, 0)],
 )
 def test_the_function_is_within_its_sizes(
     function_zip: t.Callable[[str], Path], engine: str, packed: int, unzipped: int, tmp: int
@@ -46,6 +46,10 @@ def test_the_function_is_within_its_sizes(
 def test_the_function_has_the_serving_side_only(names: list[str]) -> None:
     assert {"handler/lambda_entry.py", "static/openapi.json"} <= set(names)
     assert not [name for name in names if name.startswith(("model/", "scripts/", "tests/", "sympy/", "pip/"))]
+
+
+def test_boto3_is_left_to_lambdas_runtime(names: list[str]) -> None:
+    assert not [name for name in names if name.startswith(("boto", "s3transfer", "urllib3", "jmespath"))]
 
 
 def test_every_module_has_its_bytecode_for_any_path_and_time(function_zip: t.Callable[[str], Path]) -> None:
