@@ -126,6 +126,7 @@ def start(
         "TMPDIR": str(tmp),
         "CARVAE_CACHE": str(tmp / "models"),
         "AWS_LAMBDA_RUNTIME_API": api.address,
+        "AWS_REGION": "eu-central-1",
         "AWS_LAMBDA_FUNCTION_NAME": "carvae",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769",
         "LAMBDA_TASK_ROOT": str(code),
