@@ -111,6 +111,18 @@ def serve() -> t.Iterator[t.Callable[[t.Any], str]]:
 
 
 @pytest.fixture(scope="session")
+def s3_server() -> t.Iterator[str]:
+    """S3 over HTTP; returns the address."""
+    from moto.server import ThreadedMotoServer  # here, as it takes a second that few tests need
+
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
 def client(start_app: t.Callable[..., Flask], bundle: Path) -> FlaskClient:
     """A client of an app with the tiny bundle."""
     return start_app(bundle).test_client()

@@ -1,9 +1,7 @@
 import typing as t
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 
 class S3:
@@ -28,15 +26,6 @@ class S3:
     def clear(self) -> None:
         for entry in self.client.list_objects_v2(Bucket="cars").get("Contents", []):
             self.delete(entry["Key"])
-
-
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture
