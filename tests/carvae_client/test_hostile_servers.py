@@ -158,7 +158,7 @@ def test_a_body_that_drips_is_given_up(server: t.Any, monkeypatch: pytest.Monkey
 def test_a_head_that_does_not_end_is_given_up(
     server: t.Any, monkeypatch: pytest.MonkeyPatch, start: bytes, piece: bytes
 ) -> None:
-    monkeypatch.setattr(connections, "LONGEST_HEAD_S", 0.3)
+    monkeypatch.setattr(connections, "LONGEST_HEAD_S", 0.1)
     say, gone = endless(start, piece, 0.01)
     with pytest.raises(ClientError):
         Client(server(say)).random()

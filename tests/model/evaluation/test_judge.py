@@ -57,8 +57,8 @@ def test_torchmetrics_takes_the_judge_as_its_network(judge: Judge) -> None:
 
 
 def test_the_quick_scores_of_a_training_loop(judge: Judge) -> None:
-    photographs = judge.look(cars(12))
-    near, far = judge.score(cars(12, first=12), photographs), judge.score(noise(12), photographs)
+    photographs = judge.look(cars(6))
+    near, far = judge.score(cars(6, first=6), photographs), judge.score(noise(6), photographs)
     assert near["kid"] < far["kid"]
     assert 0 <= near["recognised"] <= 1
     assert far["recognised"] == 0

@@ -18,6 +18,8 @@ from .test_export import tiny_release
 #: Of two halvings, wide enough for eight bits.
 WIDE = NetworkConfig(image_size=32, widths=(32, 48), blocks=(0, 1), decoder_blocks=(1, 0), latents=2, aspect=True)
 
+pytestmark = pytest.mark.slow  # each quantises and measures two networks
+
 TWINS = {"encoder.int8.onnx", "decoder.int8.onnx"}
 
 

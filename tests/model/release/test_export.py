@@ -25,37 +25,41 @@ def tiny_release() -> released.Release:
     return released.Release(TINY, encoder.eval(), decoder.eval(), prior, facts)
 
 
-def test_a_bundle_holds_what_its_manifest_says(tmp_path: pathlib.Path) -> None:
-    export.write_bundle(tiny_release(), "tiny-1", "# Card\n", tmp_path / "bundle")
-    manifest = json.loads((tmp_path / "bundle" / "manifest.json").read_text())
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The bundle of `tiny_release`, not to be changed."""
+    folder = tmp_path_factory.mktemp("export") / "bundle"
+    export.write_bundle(tiny_release(), "tiny-1", "# Card\n", folder)
+    return folder
+
+
+def test_a_bundle_holds_what_its_manifest_says(bundle: pathlib.Path) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_text())
     assert set(manifest["files"]) == {
         f"{name}.{kind}" for name in ("encoder", "decoder", "prior") for kind in ("ts", "onnx")
     } | {"MODEL_CARD.md"}
     for name, entry in manifest["files"].items():
-        content = (tmp_path / "bundle" / name).read_bytes()
+        content = (bundle / name).read_bytes()
         assert (hashlib.sha256(content).hexdigest(), len(content)) == (entry["sha256"], entry["bytes"])
     assert (manifest["latent_dim"], manifest["noise_dim"], manifest["image_size"]) == (TINY.latent_dim, 10, 32)
 
 
-def test_traced_functions_give_what_the_networks_give(tmp_path: pathlib.Path) -> None:
-    model = tiny_release()
-    export.write_bundle(model, "tiny-1", "", tmp_path / "bundle")
+def test_traced_functions_give_what_the_networks_give(bundle: pathlib.Path) -> None:
     images = torch.rand(5, 3, 32, 32)
-    mean, log_variance = torch.jit.load(tmp_path / "bundle" / "encoder.ts")(images)
+    mean, log_variance = torch.jit.load(bundle / "encoder.ts")(images)
     with torch.no_grad():
-        expected = model.encoder(images)
+        expected = tiny_release().encoder(images)
     assert torch.allclose(mean, expected[0], atol=1e-4)
     assert torch.allclose(log_variance, expected[1], atol=1e-4)
 
 
 @pytest.mark.parametrize("batch", [1, 16])
-def test_onnx_gives_what_torchscript_gives(batch: int, tmp_path: pathlib.Path) -> None:
-    export.write_bundle(tiny_release(), "tiny-1", "", tmp_path / "bundle")
+def test_onnx_gives_what_torchscript_gives(batch: int, bundle: pathlib.Path) -> None:
     noise = torch.randn(batch, 10)
     for name, argument in (("prior", noise), ("decoder", torch.randn(batch, TINY.latent_dim))):
-        session = onnxruntime.InferenceSession(tmp_path / "bundle" / f"{name}.onnx")
+        session = onnxruntime.InferenceSession(bundle / f"{name}.onnx")
         (result,) = session.run(None, {session.get_inputs()[0].name: argument.numpy()})
-        expected = torch.jit.load(tmp_path / "bundle" / f"{name}.ts")(argument)
+        expected = torch.jit.load(bundle / f"{name}.ts")(argument)
         assert torch.allclose(torch.from_numpy(result), expected, atol=1e-4)
 
 
