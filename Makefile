@@ -26,6 +26,8 @@ JEMALLOC ?= $(firstword $(wildcard $(addsuffix /libjemalloc.so.2,/usr/lib/*-linu
 BIN := .venv/bin
 COMMA := ,
 WEIGHTS := model/pretrained/carvae.safetensors
+# Only the default bundle is made here; another one is its maker's, and may lie on S3.
+MADE = $(filter build/bundle/manifest.json,$(BUNDLE)/manifest.json)
 
 # flatbuffers and protobuf are for ONNX Runtime's tools.
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.12 --generate-hashes --no-annotate \
@@ -38,7 +40,7 @@ FOR_ARM64 := --python-platform aarch64-manylinux_2_34 --constraint deploy/requir
 .PHONY: run test unit check evaluate train reproduce bench bench-check fuzz load faults soak audit lock package deploy remove \
   stage-is-given clean
 
-run: .venv/run.stamp $(BUNDLE)/manifest.json
+run: .venv/run.stamp $(MADE)
 	@exec $(BIN)/python scripts/serve.py --bundle $(BUNDLE) --port $(PORT)
 
 # Three processes, as each of them waits at times, for a browser or a server.
@@ -65,15 +67,15 @@ audit: .venv/dev.stamp
 	$(BIN)/pip-audit --local --skip-editable
 	npm audit
 
-bench: .venv/dev.stamp build/peers.stamp $(BUNDLE)/manifest.json
+bench: .venv/dev.stamp build/peers.stamp $(MADE)
 	@$(BIN)/python benchmarks/run.py --bundle $(BUNDLE)
 
-bench-check: .venv/dev.stamp build/peers.stamp $(BUNDLE)/manifest.json
+bench-check: .venv/dev.stamp build/peers.stamp $(MADE)
 	@$(BIN)/python benchmarks/run.py --bundle $(BUNDLE) --out build/bench/results
 	@$(BIN)/python benchmarks/check.py build/bench/results benchmarks/results
 
 # Photographs are nobody's to give away, so there is no default.
-evaluate: .venv/dev.stamp $(BUNDLE)/manifest.json
+evaluate: .venv/dev.stamp $(MADE)
 	@test -n "$(DATA)" || { echo "make: which photographs? DATA=folder, with a splits.csv" >&2; exit 1; }
 	@$(BIN)/python scripts/evaluate.py --bundle $(BUNDLE) --data "$(DATA)" --split test
 
@@ -109,7 +111,6 @@ remove: stage-is-given node_modules/installed-lock .venv/deploy.stamp
 stage-is-given:
 	@test -n "$(STAGE)" || { echo "make: which stage? STAGE=dev, for example" >&2; exit 1; }
 
-# Only the default bundle is made here; another one is its maker's.
 build/bundle/manifest.json: $(WEIGHTS) $(wildcard model/*.py model/*/*.py) | .venv/run.stamp
 	@echo "building the model bundle from $(WEIGHTS)"
 	@$(BIN)/python scripts/export.py $(WEIGHTS) build/bundle

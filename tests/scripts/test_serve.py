@@ -126,3 +126,12 @@ def test_a_wrong_argument_is_said_without_a_traceback(arguments: list[str], said
     assert process.returncode != 0
     assert said in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("bundle", ["s3://cars/models/one", "build/mine"])
+def test_make_makes_no_bundle_but_its_own(bundle: str) -> None:
+    command = ["make", "--dry-run", "run", f"BUNDLE={bundle}"]
+    said = subprocess.run(command, cwd=SCRIPT.parent.parent, text=True, capture_output=True, check=False)
+    assert (said.returncode, said.stderr) == (0, "")
+    assert f"--bundle {bundle} " in said.stdout
+    assert "export.py" not in said.stdout
