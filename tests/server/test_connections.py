@@ -1,6 +1,7 @@
 """What the local server refuses before a route sees it, and whom it hangs up on."""
 
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import logging
@@ -35,25 +36,42 @@ def hello(environ: dict[str, t.Any], start_response: t.Any) -> list[bytes]:
     return [body]
 
 
+@contextlib.contextmanager
+def serving() -> t.Iterator[t.Any]:
+    """A server of `hello` in a thread."""
+    listener = connections.listen("127.0.0.1", 0)
+    assert isinstance(listener, socket.socket)
+    server = connections.create(hello, listener, 1)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield server
+    server.trigger.pull_trigger(lambda: connections.close(server))
+    thread.join(10)
+    server.task_dispatcher.shutdown()
+
+
 @pytest.fixture(scope="module")
 def server() -> t.Iterator[t.Any]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(connections, "RECEIVE_S", 1)
-        patch.setattr(connections, "STALLED_S", 1)
-        listener = connections.listen("127.0.0.1", 0)
-        assert isinstance(listener, socket.socket)
-        server = connections.create(hello, listener, 1)
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
+    with serving() as server:
         yield server
-        server.trigger.pull_trigger(lambda: connections.close(server))
-        thread.join(10)
-        server.task_dispatcher.shutdown()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> t.Iterator[t.Any]:
+    """A server that hangs up after a second; on a busy machine also on clients that are only slow."""
+    monkeypatch.setattr(connections, "RECEIVE_S", 1)
+    monkeypatch.setattr(connections, "STALLED_S", 1)
+    with serving() as server:
+        yield server
+
+
+def at(server: t.Any) -> tuple[str, int]:
+    return "127.0.0.1", int(server.effective_port)
 
 
 @pytest.fixture
 def address(server: t.Any) -> tuple[str, int]:
-    return "127.0.0.1", int(server.effective_port)
+    return at(server)
 
 
 def trickle(connection: socket.socket) -> None:
@@ -117,20 +135,18 @@ def test_a_client_that_goes_while_it_is_refused_leaves_no_traceback(
 
 
 @pytest.mark.parametrize("head", [b"GET / HTTP/1.1\r\nX-A: ", b"POST / HTTP/1.1\r\nContent-Length: 9999\r\n\r\n"])
-def test_a_request_that_trickles_in_is_hung_up_on(address: tuple[str, int], head: bytes) -> None:
-    with socket.create_connection(address, 30) as connection:
+def test_a_request_that_trickles_in_is_hung_up_on(impatient: t.Any, head: bytes) -> None:
+    with socket.create_connection(at(impatient), 30) as connection:
         connection.sendall(head)
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
             trickle(connection)
 
 
 def test_hundreds_of_connections_that_say_nothing_keep_nobody_waiting(address: tuple[str, int]) -> None:
-    idle = [socket.create_connection(address, 30) for _ in range(300)]
-    for connection in idle:
-        connection.sendall(b"G")
-    assert ask(address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").read() == b"hello"
-    for connection in idle:
-        connection.close()
+    with contextlib.ExitStack() as idle:
+        for _ in range(300):
+            idle.enter_context(socket.create_connection(address, 30)).sendall(b"G")
+        assert ask(address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").read() == b"hello"
 
 
 PIPELINE = b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n" * 200
@@ -146,13 +162,11 @@ def test_requests_sent_at_once_are_answered_in_turn_and_the_last_one_answered_sa
 
 
 def test_clients_that_never_read_hold_no_thread_and_one_answer_each(server: t.Any, address: tuple[str, int]) -> None:
-    silent = [socket.create_connection(address, 30) for _ in range(60)]  # more than there are threads
-    for connection in silent:
-        connection.sendall(PIPELINE)
-    assert ask(address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").read() == b"hello"
-    assert max(channel.total_outbufs_len for channel in list(server.active_channels.values())) <= LARGE + 1000
-    for connection in silent:
-        connection.close()
+    with contextlib.ExitStack() as silent:
+        for _ in range(60):  # more than there are threads
+            silent.enter_context(socket.create_connection(address, 30)).sendall(PIPELINE)
+        assert ask(address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").read() == b"hello"
+        assert max(channel.total_outbufs_len for channel in list(server.active_channels.values())) <= LARGE + 1000
 
 
 def known(server: t.Any, connection: socket.socket) -> bool:
@@ -160,36 +174,26 @@ def known(server: t.Any, connection: socket.socket) -> bool:
     return connection.getsockname() in [channel.addr for channel in list(server.active_channels.values())]
 
 
-def test_a_client_that_takes_nothing_is_hung_up_on(server: t.Any, address: tuple[str, int]) -> None:
-    with socket.create_connection(address, 300) as connection:
+def test_a_client_that_takes_nothing_is_hung_up_on(impatient: t.Any) -> None:
+    with socket.create_connection(at(impatient), 300) as connection:
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
         connection.recv(1)
-        assert known(server, connection)
-        while known(server, connection):
+        assert known(impatient, connection)
+        while known(impatient, connection):
             time.sleep(0.05)
         assert sum(map(len, iter(lambda: connection.recv(65536), b""))) < LARGE
 
 
 def test_above_the_most_connections_the_quietest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    listener = connections.listen("127.0.0.1", 0)
-    assert isinstance(listener, socket.socket)
     monkeypatch.setattr(connections, "connection_limit", lambda: 3)
-    server = connections.create(hello, listener, 1)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    address = ("127.0.0.1", int(server.effective_port))
-    opened = []
-    for number in range(5):
-        opened.append(socket.create_connection(address, 300))
-        opened[0].sendall(b"G")  # never quiet
-        while not known(server, opened[number]):
-            time.sleep(0.01)
-    assert [known(server, connection) for connection in opened] == [True, False, False, True, True]
-    for connection in opened:
-        connection.close()
-    server.trigger.pull_trigger(lambda: connections.close(server))
-    thread.join(10)
-    server.task_dispatcher.shutdown()
+    with serving() as server, contextlib.ExitStack() as stack:
+        opened = []
+        for number in range(5):
+            opened.append(stack.enter_context(socket.create_connection(at(server), 300)))
+            opened[0].sendall(b"G")  # never quiet
+            while not known(server, opened[number]):
+                time.sleep(0.01)
+        assert [known(server, connection) for connection in opened] == [True, False, False, True, True]
 
 
 def test_connections_are_as_many_as_there_are_descriptors_for(monkeypatch: pytest.MonkeyPatch) -> None:
