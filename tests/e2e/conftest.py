@@ -19,6 +19,7 @@ CHROMIUM_ARGS = [
     "--no-sandbox",
     "--disable-gpu",
     "--in-process-gpu",  # a process less per browser
+    "--renderer-process-limit=1",  # a page's own process takes longer to start than the page
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -53,10 +54,25 @@ def browser() -> t.Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def resident(browser: Browser, url: str) -> Page:
+    """A page that stays, and with it the process that the tests' pages share."""
+    # Without a GPU a morph that plays keeps a core busy; tests of motion ask for it.
+    page = browser.new_context(reduced_motion="reduce").new_page()
+    page.goto(f"{url}/openapi.json")
+    return page
+
+
 @pytest.fixture
-def open_page(browser: Browser, url: str) -> t.Iterator[t.Callable[..., Page]]:
-    """Open the page at a hash with options of the browser's context; what it complains about fails the test."""
+def open_page(browser: Browser, resident: Page, url: str) -> t.Iterator[t.Callable[..., Page]]:
+    """Open the page at a hash; what it complains about fails the test.
+
+    The first page of a test shares its context, hence a process, with the pages of other tests, and finds nothing
+    stored or cached. Every other, every one with options of Playwright's for its context, and with `alone` the first
+    has a context of its own. Needed for what changes a whole context: Playwright's clock, being offline.
+    """
     complaints: list[str] = []
+    opened: list[Page] = []
     contexts: list[BrowserContext] = []
 
     def listen(message: ConsoleMessage) -> None:
@@ -64,12 +80,17 @@ def open_page(browser: Browser, url: str) -> t.Iterator[t.Callable[..., Page]]:
         if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
             complaints.append(f"{message.type}: {message.text}")
 
-    def start(hash_: str = "", *, address: str = url, **options: t.Any) -> Page:
-        # Without a GPU a morph that plays keeps a core busy; tests of motion ask for it.
-        context = browser.new_context(**{"reduced_motion": "reduce"} | options)
-        contexts.append(context)
+    def start(hash_: str = "", *, address: str = url, alone: bool = False, **options: t.Any) -> Page:
+        if alone or opened or options:
+            context = browser.new_context(**{"reduced_motion": "reduce"} | options)
+            contexts.append(context)
+        else:
+            context = resident.context
+            resident.evaluate("localStorage.clear()")
+            context.new_cdp_session(resident).send("Network.clearBrowserCache")
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
         page = context.new_page()
+        opened.append(page)
         page.set_default_timeout(PATIENCE_MS)
         page.on("console", listen)
         page.on("pageerror", lambda error: complaints.append(f"exception: {error}"))
@@ -77,9 +98,9 @@ def open_page(browser: Browser, url: str) -> t.Iterator[t.Callable[..., Page]]:
         return page
 
     yield start
-    for context in contexts:
+    for each in [*opened, *contexts]:
         with contextlib.suppress(Exception):
-            context.close()
+            each.close()
     assert complaints == []
 
 

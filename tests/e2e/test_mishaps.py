@@ -99,7 +99,8 @@ def test_the_cars_stay_until_others_have_come(open_page: t.Callable[..., Page]) 
     assert visitor.pictures(page) == cars
 
 
-def test_the_cars_stay_where_the_visitor_is_offline(page: Page) -> None:
+def test_the_cars_stay_where_the_visitor_is_offline(open_page: t.Callable[..., Page]) -> None:
+    page = open_page(alone=True)
     visitor.wait_for_cars(page, 12)
     cars = visitor.pictures(page)
     page.context.set_offline(True)
@@ -148,7 +149,7 @@ def test_another_way_keeps_its_place_and_the_address_says_so(
 
 
 def test_where_a_morph_is_paused_the_address_says_so(open_page: t.Callable[..., Page]) -> None:
-    page = open_page(MORPH)
+    page = open_page(MORPH, alone=True)
     expect(page.locator("#frame-number")).to_have_text("1 of 5")
     page.clock.install(time=0)
     page.clock.pause_at(1)

@@ -60,7 +60,10 @@ def test_a_link_brings_back_ends_path_and_frame(page: Page, open_page: t.Callabl
     assert other.get_attribute("#frame", "src") == page.get_attribute("#frame", "src")
 
 
-def test_play_runs_until_pause(page: Page) -> None:
+def test_play_runs_until_pause(open_page: t.Callable[..., Page]) -> None:
+    page = open_page(LINK, alone=True)
+    expect(page.locator("#frame-number")).to_have_text("1 of 5")
+
     def next_number() -> str | None:
         page.clock.run_for(FRAME_MS)
         return page.text_content("#frame-number")

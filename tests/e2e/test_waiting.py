@@ -91,7 +91,8 @@ def test_waiting_can_be_cancelled_and_taken_up_again(open_page: t.Callable[..., 
     visitor.wait_for_cars(page, 2)
 
 
-def test_a_cold_start_is_told_as_such_with_its_seconds(page: Page) -> None:
+def test_a_cold_start_is_told_as_such_with_its_seconds(open_page: t.Callable[..., Page]) -> None:
+    page = open_page(alone=True)
     visitor.wait_for_cars(page, 12)
     waiting: list[Route] = []
     page.route("**/random?*", lambda route: waiting.insert(0, route))
@@ -106,7 +107,8 @@ def test_a_cold_start_is_told_as_such_with_its_seconds(page: Page) -> None:
     expect(page.get_by_text(re.compile(r"That took \d+ s because the server had been asleep"))).to_be_visible()
 
 
-def test_being_offline_is_noticed(page: Page) -> None:
+def test_being_offline_is_noticed(open_page: t.Callable[..., Page]) -> None:
+    page = open_page(alone=True)
     visitor.wait_for_cars(page, 12)
     page.context.set_offline(True)
     expect(page.get_by_text("You are offline. What is on the table stays")).to_be_visible()
