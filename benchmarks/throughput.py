@@ -141,7 +141,7 @@ def ask(connection: http.client.HTTPConnection, form: bytes) -> bool:
 
 
 def load(port: int, clients: int, seconds: float) -> float:
-    """Answers a second to so many clients that each wait for their last answer, after a fifth of the time to settle."""
+    """Answers per second to clients that each wait for their last answer; a fifth of the time is to settle."""
     done: list[float] = []
     failures: list[BaseException] = []
     begun = time.perf_counter()
@@ -171,7 +171,7 @@ def load(port: int, clients: int, seconds: float) -> float:
 
 
 def rate(done: Sequence[float], begun: float, end: float) -> float:
-    """Answers a second between two times."""
+    """Answers per second between two times."""
     return sum(begun <= when < end for when in done) / (end - begun)
 
 

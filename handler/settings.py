@@ -32,7 +32,7 @@ class Settings:
     cache : Path
         Folder for files fetched from S3.
     threads : int
-        CPU threads a request may use, 1 to 64.
+        CPU threads that a request may use, 1 to 64.
     concurrency : int
         Requests that are computed at once, 1 to 64; a few more wait, others are refused. By default one more than
         there are cores: they compute while it comes in or goes out.
