@@ -82,7 +82,7 @@ class BotoBucket:
             from botocore.config import Config
             from botocore.exceptions import BotoCoreError
         except ImportError as error:  # the function's archive leaves it to Lambda's runtime
-            raise BundleError(f"no S3 client: {error}, and there are no keys in the environment") from error
+            raise BundleError(f"no S3 client: {error}, and no keys and region in the environment") from error
 
         self.bucket, self.prefix = bucket, prefix
         # Short and few: a visitor waits for this, and the loader comes back later by itself.
