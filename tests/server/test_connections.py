@@ -44,10 +44,12 @@ def serving() -> t.Iterator[t.Any]:
     server = connections.create(hello, listener, 1)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    yield server
-    server.trigger.pull_trigger(lambda: connections.close(server))
-    thread.join(10)
-    server.task_dispatcher.shutdown()
+    try:
+        yield server
+    finally:
+        server.trigger.pull_trigger(lambda: connections.close(server))
+        thread.join(10)
+        server.task_dispatcher.shutdown()
 
 
 @pytest.fixture(scope="module")
