@@ -85,7 +85,7 @@ def measure(folder: pathlib.Path, images: int, epochs: int) -> tuple[list[float]
         ]
     )
     stopwatch = Stopwatch(PlainLoop(cli.model, prepared.open_split(folder / "data", "train")))
-    cli.trainer.callbacks.append(stopwatch)  # type: ignore[attr-defined]
+    cli.trainer.callbacks.append(stopwatch)  # type: ignore[attr-defined] # Lightning sets it elsewhere
     cli.fit()
     return stopwatch.ours, stopwatch.plain
 

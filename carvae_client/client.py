@@ -173,7 +173,7 @@ class Client:
 
 def _back_off(attempt: int) -> float:
     # With jitter, so that clients which were refused together don't come back together.
-    return float(2**attempt) * random.uniform(0.5, 1.5)  # noqa: S311
+    return float(2**attempt) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
 
 
 def _pause(answer: requests.Response, attempt: int) -> float:

@@ -27,6 +27,9 @@ CHROMIUM_ARGS = [
     "--disable-sync",
 ]
 
+#: Without a GPU a morph that plays keeps a core busy; tests of motion ask for it.
+STILL: dict[str, t.Any] = {"reduced_motion": "reduce"}
+
 PATIENCE_MS = 15_000  # no test is about time, and machines are busy
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -57,8 +60,7 @@ def browser() -> t.Iterator[Browser]:
 @pytest.fixture(scope="session")
 def resident(browser: Browser, url: str) -> Page:
     """A page that stays, and with it the process that the tests' pages share."""
-    # Without a GPU a morph that plays keeps a core busy; tests of motion ask for it.
-    page = browser.new_context(reduced_motion="reduce").new_page()
+    page = browser.new_context(**STILL).new_page()
     page.goto(f"{url}/openapi.json")
     return page
 
@@ -82,12 +84,14 @@ def open_page(browser: Browser, resident: Page, url: str) -> t.Iterator[t.Callab
 
     def start(hash_: str = "", *, address: str = url, alone: bool = False, **options: t.Any) -> Page:
         if alone or opened or options:
-            context = browser.new_context(**{"reduced_motion": "reduce"} | options)
+            context = browser.new_context(**STILL | options)
             contexts.append(context)
         else:
             context = resident.context
             resident.evaluate("localStorage.clear()")
-            context.new_cdp_session(resident).send("Network.clearBrowserCache")
+            protocol = context.new_cdp_session(resident)
+            protocol.send("Network.clearBrowserCache")
+            protocol.detach()
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
         page = context.new_page()
         opened.append(page)
