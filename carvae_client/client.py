@@ -127,7 +127,7 @@ class Client:
                 content = answers.read(answer)
             except (requests.ConnectionError, requests.Timeout) as error:
                 if last:
-                    raise ClientError(f"{self._url}: {_reason(error)}, {ATTEMPTS} times") from error
+                    raise ClientError(f"{self._url}: {_reason(error)} at the last of {ATTEMPTS} attempts") from error
                 pause, why = _back_off(attempt), _reason(error)
             except requests.RequestException as error:
                 raise ClientError(f"{self._url}: {error}") from error

@@ -23,7 +23,9 @@ ESCAPE = "\x1b]0;owned\x07\x1b[31m\x9b2J\u202e"
 
 
 def answer(body: bytes, form: str = "image/png", status: str = "200 OK", *headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"Content-Type: {form}", f"Content-Length: {len(body)}", *headers, "", ""]
+    """An answer, and that it is the connection's last, so that nobody asks again on one which is about to close."""
+    length = f"Content-Length: {len(body)}"
+    lines = [f"HTTP/1.1 {status}", f"Content-Type: {form}", length, "Connection: close", *headers, "", ""]
     return "\r\n".join(lines).encode("latin-1") + body
 
 
@@ -248,8 +250,15 @@ def test_a_reason_is_short_once_escaped(server: t.Any, character: str) -> None:
     assert len(str(failure.value)) <= 303
 
 
+def test_only_the_last_attempt_is_told(server: t.Any, pauses: list[float]) -> None:
+    attempts = iter([answer(b'{"detail": "busy"}', "text/plain", "503 No")] * 5)
+    with pytest.raises(ClientError, match="no connection at the last of 6 attempts"):
+        Client(server(lambda file: file.write(next(attempts, b"")))).random()
+    assert len(pauses) == 5
+
+
 def test_an_answer_that_breaks_off_is_asked_for_again(server: t.Any, pauses: list[float]) -> None:
     said = answer(b"\x89PNG").replace(b"Length: 4", b"Length: 400")
-    with pytest.raises(ClientError, match="6 times"):
+    with pytest.raises(ClientError, match="at the last of 6 attempts"):
         Client(server(said)).random()
     assert len(pauses) == 5
