@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--split", choices=("val", "test"), default="test", help="(%(default)s)")
     parser.add_argument("--limit", type=int, default=0, help="score at most so many photographs; 0: all (%(default)s)")
     parser.add_argument("--size", type=int, help="side in pixels to reduce pictures to first (the model's own)")
-    parser.add_argument("--features", choices=("lite1", "inception"), default="lite1", help="(%(default)s)")
+    parser.add_argument("--features", choices=("lite1", "lite2", "inception"), default="lite1", help="(%(default)s)")
     parser.add_argument("--controls", action="store_true", help="score spoilt photographs in place of the model")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/evaluation.json"), help="(%(default)s)")
     args = parser.parse_args()
@@ -54,7 +54,7 @@ def main() -> int:
         photographs, training = split(args.split), split("train")
         if not len(photographs):
             raise ValueError(f"{args.data}: no photograph of split {args.split!r}")
-        judge = Judge(Inception() if args.features == "inception" else None)
+        judge = Judge(Inception()) if args.features == "inception" else Judge(network=args.features)
         if args.controls:
             sets, pairs = protocol.control(photographs, training, judge, args.limit, bar)
             print(tables.controls(results.plain(sets), results.plain(pairs)))

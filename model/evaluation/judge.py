@@ -1,7 +1,7 @@
 """A judge that knows what cars look like: EfficientNet-Lite1, which has learnt the photographs of ImageNet.
 
 It sees each picture enlarged to the 240 px that it was trained on. Training learns from Lite0 at most, so that the
-judge is not the teacher.
+judge is not the teacher. Weights are chosen by what Lite1 says of them, so Lite2 may judge in its place afterwards.
 """
 
 import dataclasses
@@ -66,18 +66,22 @@ class Judge(nn.Module):
     Parameters
     ----------
     extractor : nn.Module, optional
-        Takes the features of ``(N, 3, H, W)`` pictures in [0, 1] in place of Lite1, which then only recognises.
+        Takes the features of ``(N, 3, H, W)`` pictures in [0, 1] in place of the network, which then only recognises.
         Needs ``num_features``.
+    network : {"lite1", "lite2"}
+        Which EfficientNet-Lite judges.
 
     Raises
     ------
+    ValueError
+        There is no network of this name.
     ImportError
-        The package of Lite1's weights is not installed.
+        The package of its weights is not installed.
     """
 
-    def __init__(self, extractor: nn.Module | None = None) -> None:
+    def __init__(self, extractor: nn.Module | None = None, network: str = "lite1") -> None:
         super().__init__()
-        self.network: EfficientNetLite = t.cast(t.Any, EfficientNetLite("lite1")).to(memory_format=torch.channels_last)
+        self.network: EfficientNetLite = t.cast(t.Any, EfficientNetLite(network)).to(memory_format=torch.channels_last)
         self.extractor = extractor
         #: What torchmetrics' distances look for when a judge is their ``feature``.
         self.num_features = int(t.cast(int, extractor.num_features)) if extractor else 1280
@@ -89,7 +93,7 @@ class Judge(nn.Module):
         return self.network.pooled(self.enlarged(images))
 
     def enlarged(self, images: Tensor) -> Tensor:
-        """Pictures as Lite1 sees them, ``(N, 3, 240, 240)``."""
+        """Pictures as the network sees them: ``(N, 3, 240, 240)`` for Lite1, ``(N, 3, 260, 260)`` for Lite2."""
         size = (self.network.side, self.network.side)
         images = F.interpolate(images, size=size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
         return images.contiguous(memory_format=torch.channels_last)
@@ -116,8 +120,8 @@ class Judge(nn.Module):
     def perceptual(self, images: Tensor, originals: Tensor, progress: Progress = iter) -> Tensor:
         """Perceptual distance of each picture from its original, ``(N,)``; 0 for equal ones.
 
-        Zhang et al. 2018 (LPIPS) without learnt weights, in Lite1's maps after `BLOCKS`: each place's features are
-        normalised to length 1, and their squared difference is averaged over places and then over the maps.
+        Zhang et al. 2018 (LPIPS) without learnt weights, in the network's maps after `BLOCKS`: each place's features
+        are normalised to length 1, and their squared difference is averaged over places and then over the maps.
 
         Parameters
         ----------

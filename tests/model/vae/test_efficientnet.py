@@ -17,7 +17,7 @@ def original(name: str) -> EfficientNet:
     return network.eval()
 
 
-@pytest.fixture(scope="module", params=["lite0", "lite1"])
+@pytest.fixture(scope="module", params=["lite0", "lite1", "lite2"])
 def pair(request: pytest.FixtureRequest) -> tuple[EfficientNetLite, EfficientNet]:
     return EfficientNetLite(request.param), original(request.param)
 
