@@ -60,7 +60,11 @@ def measure(bundle: pathlib.Path, quick: bool) -> Sequence[Figure]:
 
 
 def first_answer(
-    function: functions.Function, client: pathlib.Path, bundle: pathlib.Path, bucket: str, event: dict[str, t.Any]
+    function: functions.Function,
+    client: pathlib.Path,
+    bundle: pathlib.Path,
+    bucket: functions.Bucket,
+    event: dict[str, t.Any],
 ) -> float:
     """Seconds from the process's start to its first 200."""
     with (

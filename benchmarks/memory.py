@@ -63,7 +63,7 @@ def watch(
     client: pathlib.Path,
     tmp: pathlib.Path,
     bundle: pathlib.Path,
-    bucket: str,
+    bucket: functions.Bucket,
     core: int,
     requests: int,
 ) -> tuple[Samples, float]:

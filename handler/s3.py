@@ -5,10 +5,12 @@ after as much computing as numpy, Flask and the model take together; it serves w
 """
 
 import datetime
+import functools
 import hashlib
 import hmac
 import http.client
 import re
+import ssl
 import typing as t
 import urllib.parse
 from collections.abc import Mapping
@@ -83,15 +85,22 @@ class Client:
             address, path = address.replace("https://", f"https://{bucket}."), f"/{key}"
         url = urllib.parse.urlsplit(address)
         path = urllib.parse.quote(path, safe="/-_.~")
-        kind: type[http.client.HTTPConnection]
-        kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-        connection = kind(url.netloc, timeout=TIMEOUT_S)
+        connection: http.client.HTTPConnection
+        if url.scheme == "https":
+            connection = http.client.HTTPSConnection(url.netloc, timeout=TIMEOUT_S, context=self._trusted)
+        else:
+            connection = http.client.HTTPConnection(url.netloc, timeout=TIMEOUT_S)
         try:
             connection.request("GET", path, headers=self.signed(url.netloc, path, datetime.datetime.now(datetime.UTC)))
             response = connection.getresponse()
             return response.status, response.read(limit)
         finally:
             connection.close()
+
+    @functools.cached_property
+    def _trusted(self) -> ssl.SSLContext:
+        """Whom to trust, read once: the authorities of a system take 30 ms of CPU time."""
+        return ssl.create_default_context()
 
     def signed(self, host: str, path: str, now: datetime.datetime) -> dict[str, str]:
         """Headers, ``Authorization`` among them, of a GET of `path`, which is percent-encoded, from `host`."""

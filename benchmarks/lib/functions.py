@@ -4,9 +4,11 @@ import dataclasses
 import os
 import pathlib
 import shutil
+import ssl
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import threading
 import time
 import typing as t
@@ -14,6 +16,9 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import certifi
+import trustme
 
 from deploy import Failure, collect
 from deploy.emulated import lambda_runtime
@@ -23,6 +28,9 @@ from . import machine
 from .command import ROOT, alone
 
 BUILT = ROOT / "build" / "bench"
+
+#: What a function's environment says of the stand-in for S3: its address, and the authorities to trust.
+Bucket: t.TypeAlias = dict[str, str]
 
 #: What serverless-python-requirements does with `zip: true` when a function starts, and the model at the first call.
 _ORIGINALS = """
@@ -105,13 +113,18 @@ def _plain(folder: pathlib.Path) -> None:
 
 @contextmanager
 def start(
-    function: Function, client: pathlib.Path, tmp: pathlib.Path, bundle: pathlib.Path, bucket: str, core: int | None
+    function: Function,
+    client: pathlib.Path,
+    tmp: pathlib.Path,
+    bundle: pathlib.Path,
+    bucket: Bucket,
+    core: int | None,
 ) -> Iterator[tuple[lambda_runtime.RuntimeApi, "subprocess.Popen[str]", float]]:
     """Start a function on one core; the last of the three is when, by ``time.perf_counter``."""
     environment = machine.one_core() | {"CARVAE_BUNDLE": str(bundle)} | function.environment
     environment |= {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
     if function.fetched:
-        environment |= {"CARVAE_BUNDLE": "s3://models/carvae", "AWS_ENDPOINT_URL": bucket}
+        environment |= {"CARVAE_BUNDLE": "s3://models/carvae"} | bucket
     with lambda_runtime.start(function.code, client, tmp, **environment) as (api, process):
         begun = time.perf_counter()
         if core is not None:
@@ -120,11 +133,20 @@ def start(
 
 
 @contextmanager
-def s3(bundle: pathlib.Path) -> Iterator[str]:
-    """A stand-in for S3 that has the bundle under ``s3://models/carvae``; its address."""
+def s3(bundle: pathlib.Path, latency_s: float = 0) -> Iterator[Bucket]:
+    """A stand-in for S3 that has the bundle under ``s3://models/carvae``, over TLS as S3 itself.
+
+    Its authority is trusted beside all that a system trusts: reading those is a part of a cold start.
+
+    Parameters
+    ----------
+    latency_s
+        Seconds before each answer.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            time.sleep(latency_s)
             path = bundle / pathlib.PurePosixPath(self.path.partition("?")[0]).name
             body = path.read_bytes() if path.is_file() else b"<Error><Code>NoSuchKey</Code></Error>"
             self.send_response(200 if path.is_file() else 404)
@@ -138,9 +160,16 @@ def s3(bundle: pathlib.Path) -> Iterator[str]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    # Handshakes belong into the connections' own threads, not into the one that accepts them.
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        with tempfile.NamedTemporaryFile(suffix=".pem") as trusted:
+            trusted.write(pathlib.Path(certifi.where()).read_bytes() + authority.cert_pem.bytes())
+            trusted.flush()
+            yield {"AWS_ENDPOINT_URL": f"https://localhost:{server.server_port}", "SSL_CERT_FILE": trusted.name}
     finally:
         server.shutdown()
         server.server_close()

@@ -99,11 +99,12 @@ def test_the_bare_pieces_rebuild_what_the_app_rebuilds(bundle: Path, client: Fla
     assert warm_child.bare(*warm_child.bare_onnx(bundle), 32)[:4] == b"\x89PNG"
 
 
-def test_the_stand_in_for_s3_serves_the_bundle(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stand_in_for_s3_serves_the_bundle(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from handler.s3 import Client, S3Error
 
-    with functions.s3(bundle) as address:
-        client = Client("eu-central-1", "key", "secret", endpoint=address)
+    with functions.s3(bundle) as bucket:
+        monkeypatch.setenv("SSL_CERT_FILE", bucket["SSL_CERT_FILE"])
+        client = Client("eu-central-1", "key", "secret", endpoint=bucket["AWS_ENDPOINT_URL"])
         assert client.get("models", "carvae/prior.ts", 10**6) == (bundle / "prior.ts").read_bytes()
         with pytest.raises(S3Error, match="NoSuchKey"):
             client.get("models", "carvae/none", 1000)

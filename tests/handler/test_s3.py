@@ -1,11 +1,13 @@
 """The small S3 client: its signature is botocore's, its answers are those of moto's server."""
 
 import datetime
+import ssl
 import threading
 import typing as t
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+import trustme
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -91,13 +93,45 @@ class _Flaky(BaseHTTPRequestHandler):
 SLOW_DOWN = (503, b"<Error><Code>SlowDown</Code></Error>")
 
 
-@pytest.fixture
-def flaky() -> t.Iterator[Client]:
-    server = HTTPServer(("127.0.0.1", 0), _Flaky)
+def serve(server: HTTPServer, address: str) -> t.Iterator[Client]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield Client("eu-central-1", "AKIDEXAMPLE", "secret", endpoint=f"http://127.0.0.1:{server.server_address[1]}")
+    yield Client("eu-central-1", "AKIDEXAMPLE", "secret", endpoint=f"{address}:{server.server_port}")
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def flaky() -> t.Iterator[Client]:
+    yield from serve(HTTPServer(("127.0.0.1", 0), _Flaky), "http://127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def secure(authority: trustme.CA) -> t.Iterator[Client]:
+    server, context = HTTPServer(("127.0.0.1", 0), _Flaky), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    yield from serve(server, "https://localhost")
+
+
+def test_objects_are_read_over_tls(
+    secure: Client, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, tmp_path: t.Any
+) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "trusted.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
+    _Flaky.answers = [(200, b"one"), (200, b"other")]
+    assert [secure.get("cars", key, 100) for key in ("a", "b")] == [b"one", b"other"]
+
+
+def test_a_server_that_nobody_vouches_for_is_told_nothing(secure: Client) -> None:
+    _Flaky.answers = [(200, b"content")]
+    with pytest.raises(S3Error, match="SSLCertVerificationError"):
+        secure.get("cars", "key", 100)
+    assert len(_Flaky.answers) == 1
 
 
 def test_a_busy_s3_is_asked_once_more(flaky: Client) -> None:
