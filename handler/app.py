@@ -12,7 +12,7 @@ from . import admission, errors, images, inputs, middleware, plausibility, share
 from .answers import JSON, as_json, check_size, choose, numbers
 from .errors import Problem
 from .latents import MAX_INDEX, MAX_SEED, METHODS, Array, noise
-from .loading import Loader, Model
+from .loading import Loader, Model, NoModel
 from .middleware import timed
 from .settings import Settings
 
@@ -28,24 +28,27 @@ MAX_DIRECTIONS = 8
 api = Blueprint("api", __name__)
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None, loader: Loader | None = None) -> Flask:
     """Make the app and start loading its model.
 
     Parameters
     ----------
     settings : Settings, optional
         Default: from the environment.
+    loader : Loader, optional
+        One that has started already, whose settings count.
 
     Raises
     ------
     handler.settings.SettingsError
         If the environment is wrong.
     """
-    settings = settings or Settings.from_environment(os.environ)
+    loader = loader or Loader(settings or Settings.from_environment(os.environ))
+    settings = loader.settings
     app = Flask("carvae", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.url_map.merge_slashes = False
-    app.extensions["carvae"] = Loader(settings)
+    app.extensions["carvae"] = loader
     errors.install(app)
     middleware.install(app, settings.origins)
     app.extensions["carvae-gate"] = admission.install(app, settings, _needs_model)
@@ -242,7 +245,10 @@ def _model(to_draw: bool = False) -> Model:
     One that is asked for to draw may still lack its encoder.
     """
     loader = _loader()
-    model = loader.get(to_draw)
+    try:
+        model = loader.get(to_draw)
+    except NoModel as error:
+        raise Problem(503, str(error), headers={"Retry-After": str(error.retry_after)}) from None
     if loader.cold:
         loader.cold = False
         g.timings["cold"] = model.seconds * 1000

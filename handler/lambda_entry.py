@@ -1,23 +1,32 @@
 """AWS Lambda's way in. Whatever is wrong with an import or a setting fails here, at init, where it is reported."""
 
+import functools
 import os
 import typing as t
 
-import serverless_wsgi
-
 from . import logs
-from .app import create_app
+from .loading import Loader
+from .settings import Settings
 
 # The runtime's handler adds no newline.
 logs.install(ending="\n")
-app = create_app()
+# Before Flask and Pillow are imported: S3 answers meanwhile.
+loader = Loader(Settings.from_environment(os.environ))
+
+
+def _answerer() -> t.Callable[[dict[str, t.Any], object], t.Any]:
+    import serverless_wsgi
+
+    from .app import create_app
+
+    serverless_wsgi.TEXT_MIME_TYPES.append("application/problem+json")
+    return functools.partial(serverless_wsgi.handle_request, create_app(loader=loader))
+
+
+#: Answers one API Gateway event, payload format 1.0 or 2.0, given with Lambda's context.
+handler = _answerer()
+
 # Init has its own CPU and its own 10 s, of which the imports took some; what is not done by then goes on later. A copy
 # that starts for a visitor answers as soon as it can draw; one that is made in advance is made whole.
 for_a_visitor = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand") == "on-demand"
-app.extensions["carvae"].wait(8, to_draw=for_a_visitor)
-serverless_wsgi.TEXT_MIME_TYPES.append("application/problem+json")
-
-
-def handler(event: dict[str, t.Any], context: object) -> t.Any:
-    """Answer one API Gateway event, payload format 1.0 or 2.0."""
-    return serverless_wsgi.handle_request(app, event, context)
+loader.wait(8, to_draw=for_a_visitor)

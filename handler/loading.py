@@ -7,10 +7,11 @@ import threading
 import time
 import typing as t
 
-from . import engines
 from .bundle import Bundle, BundleError, Manifest
-from .errors import Problem
 from .settings import Settings
+
+if t.TYPE_CHECKING:
+    from .engines import Engine
 
 log = logging.getLogger("carvae")
 
@@ -23,12 +24,26 @@ WAIT_S = 15.0
 State = t.Literal["loading", "ready", "degraded", "unavailable"]
 
 
+class NoModel(Exception):  # noqa: N818 - no error as long as it is being loaded
+    """There is no model, or not yet; the text says why.
+
+    Parameters
+    ----------
+    retry_after : int
+        Whole seconds until it is worth asking again.
+    """
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
 @dataclasses.dataclass(frozen=True)
 class Model:
     """A verified bundle's manifest, the warmed engine that runs it, and the seconds that took."""
 
     manifest: Manifest
-    engine: engines.Engine
+    engine: "Engine"
     seconds: float
 
 
@@ -80,8 +95,8 @@ class Loader:
 
         Raises
         ------
-        Problem
-            503 with Retry-After, if there is none.
+        NoModel
+            If there is none.
         """
         model = self.drawing if to_draw else self.model
         if model is None:
@@ -90,7 +105,7 @@ class Loader:
             model = self.drawing if to_draw else self.model
         if model is None:
             detail = "the model is still being loaded" if self.state == "loading" else f"no model: {self.detail}"
-            raise Problem(503, detail, headers={"Retry-After": str(self.retry_after())})
+            raise NoModel(detail, self.retry_after())
         return model
 
     def _start(self) -> None:
@@ -102,8 +117,10 @@ class Loader:
         started = time.perf_counter()
         try:
             bundle = Bundle.open(self.settings.bundle, self.settings.cache)
+            # numpy and whatever runs the model are imported while S3 sends it.
+            from . import engines
 
-            def can_draw(engine: engines.Engine) -> None:
+            def can_draw(engine: "Engine") -> None:
                 self.drawing = Model(bundle.manifest, engine, time.perf_counter() - started)
                 self._can_draw.set()
 

@@ -77,7 +77,7 @@ def test_a_preflight_is_answered(entry: ModuleType) -> None:
 
 
 def test_the_model_is_loaded_at_init(entry: ModuleType) -> None:
-    assert entry.app.extensions["carvae"].state == "ready"
+    assert entry.loader.state == "ready"
 
 
 def test_a_wrong_setting_fails_at_init(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,6 +109,20 @@ def test_released_weights_return_in_half_precision(tmp_path: pathlib.Path) -> No
     assert difference.abs().max() < 0.01
 
 
+@pytest.mark.parametrize(("weights", "share"), [("half", 0.6), ("full", 1.0)])
+def test_matrices_of_half_precision_take_half_the_room(weights: str, share: float, tmp_path: pathlib.Path) -> None:
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 64))
+    if weights == "half":
+        layers.half().float()
+    path, noise = tmp_path / "prior.onnx", torch.randn(3, 64).numpy()
+    export.write_onnx("prior", layers, (64,), path)
+    before, drawn = path.stat().st_size, onnxruntime.InferenceSession(path).run(None, {"noise": noise})[0]
+    export.halve(path)
+    assert share - 0.1 < path.stat().st_size / before <= share
+    assert (onnxruntime.InferenceSession(path).run(None, {"noise": noise})[0] == drawn).all()
+
+
 @pytest.mark.parametrize("content", [b"", b"not weights", b"\xff" * 64], ids=["empty", "text", "binary"])
 def test_damaged_weights_are_named(content: bytes, tmp_path: pathlib.Path) -> None:
     weights, checkpoint = tmp_path / "damaged.safetensors", tmp_path / "damaged.ckpt"
