@@ -44,6 +44,8 @@ def main() -> int:
     parser.add_argument("--split", choices=("val", "test"), default="val", help="(%(default)s)")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build" / "recipes", help="runs (%(default)s)")
     args = parser.parse_args()
+    if min(args.seeds) < 0:
+        parser.error(f"--seeds: {min(args.seeds)} is negative; expected 0 or more")
     try:
         rows = [measure(name, seed, args) for seed in args.seeds for name in args.recipes]
     except subprocess.CalledProcessError as error:

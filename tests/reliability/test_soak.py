@@ -16,9 +16,14 @@ def test_beside_all_kinds_of_clients_nothing_fails(bundle: Path) -> None:
 
 def test_growth_is_noticed() -> None:
     flat = [soak.Sample(100, 50, 40, number) for number in range(8)]
-    assert soak.grown(flat) == []
-    assert soak.grown([*flat, soak.Sample(200, 90, 60, 9)]) == [
+    assert soak.grown(flat, 1800) == []
+    assert soak.grown([*flat, soak.Sample(200, 90, 60, 9)], 1800) == [
         "memory_mb grew from 100 to 200",
         "descriptors grew from 50 to 90",
         "threads grew from 40 to 60",
     ]
+
+
+def test_a_short_run_says_nothing_of_memory() -> None:
+    flat = [soak.Sample(100, 50, 40, number) for number in range(8)]
+    assert soak.grown([*flat, soak.Sample(200, 50, 40, 9)], 300) == []
