@@ -14,7 +14,7 @@ logs.install(ending="\n")
 loader = Loader(Settings.from_environment(os.environ))
 
 
-def _answerer() -> t.Callable[[dict[str, t.Any], object], t.Any]:
+def _make_handler() -> t.Callable[[dict[str, t.Any], object], t.Any]:
     import serverless_wsgi
 
     from .app import create_app
@@ -24,7 +24,7 @@ def _answerer() -> t.Callable[[dict[str, t.Any], object], t.Any]:
 
 
 #: Answers one API Gateway event, payload format 1.0 or 2.0, given with Lambda's context.
-handler = _answerer()
+handler = _make_handler()
 
 # Init has its own CPU and its own 10 s, of which the imports took some; what is not done by then goes on later. A copy
 # that starts for a visitor answers as soon as it can draw; one that is made in advance is made whole.
