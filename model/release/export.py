@@ -161,7 +161,7 @@ def write_onnx(name: str, module: nn.Module, shape: tuple[int, ...], path: pathl
 
 
 def halve(path: pathlib.Path) -> None:
-    """Store the matrices of an ONNX file in half precision that lose nothing by it, as those of released weights.
+    """Store matrices of an ONNX file in half precision where that holds them exactly, as it does released weights.
 
     The function computes the same to the bit, as the matrices are widened when it is loaded.
     """
@@ -171,7 +171,8 @@ def halve(path: pathlib.Path) -> None:
     stored, widened = [], []
     for matrix in model.graph.initializer:
         values = onnx.numpy_helper.to_array(matrix)
-        half = values.astype(np.float16) if values.dtype == np.float32 and values.ndim > 1 else values
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and stays as it is
+            half = values.astype(np.float16) if values.dtype == np.float32 and values.ndim > 1 else values
         if half.dtype == values.dtype or not np.array_equal(half.astype(np.float32), values):
             stored.append(matrix)
             continue
