@@ -138,8 +138,7 @@ def _figures(times: dict[str, list[float]]) -> list[Figure]:
     return [
         figures.median(ONNX, onnx, "s", "lower", 0.6),
         figures.median(INT8, int8, "s", "lower", 0.4),
-        *(figures.median(name, times[name], "s") for name in (TORCHSCRIPT, ORIGINALS, INSTALLED)),
-        *(figures.median(name, times[name], "s") for name in (RANDOM, FAR)),
+        *(figures.median(name, times[name], "s") for name in (TORCHSCRIPT, ORIGINALS, INSTALLED, RANDOM, FAR)),
         figures.ratio("ONNX int8 / ONNX", int8, onnx, "lower"),
         figures.ratio("ONNX int8, /random / /reconstruct", times[RANDOM], int8, "lower", 0.7),
         figures.ratio("ONNX int8, S3 after 0.1 s / at once", times[FAR], int8, "lower"),

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import certifi
 import trustme
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from deploy import Failure, collect
 from deploy.emulated import lambda_runtime
@@ -167,7 +167,7 @@ def s3(bundle: pathlib.Path, latency_s: float = 0) -> Iterator[Bucket]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         with tempfile.NamedTemporaryFile(suffix=".pem") as trusted:
-            trusted.write(pathlib.Path(certifi.where()).read_bytes() + authority.cert_pem.bytes())
+            trusted.write(pathlib.Path(DEFAULT_CA_BUNDLE_PATH).read_bytes() + authority.cert_pem.bytes())
             trusted.flush()
             yield {"AWS_ENDPOINT_URL": f"https://localhost:{server.server_port}", "SSL_CERT_FILE": trusted.name}
     finally:

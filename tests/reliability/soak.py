@@ -108,9 +108,9 @@ def run(server: Server, seconds: float, latent_dim: int) -> tuple[list[Sample], 
 def grown(samples: list[Sample], seconds: float) -> list[str]:
     """What grew from a quarter of a run of so many seconds to its end."""
     early, last = samples[len(samples) // 4], samples[-1]
-    bounds = {"descriptors": GROWTH_DESCRIPTORS, "threads": GROWTH_THREADS}
-    if seconds >= JUDGED_S:
-        bounds = {"memory_mb": GROWTH_MB, **bounds}
+    bounds = {"memory_mb": GROWTH_MB, "descriptors": GROWTH_DESCRIPTORS, "threads": GROWTH_THREADS}
+    if seconds < JUDGED_S:
+        del bounds["memory_mb"]
     return [
         f"{name} grew from {getattr(early, name):.0f} to {getattr(last, name):.0f}"
         for name, bound in bounds.items()

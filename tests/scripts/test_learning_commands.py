@@ -35,16 +35,21 @@ def run(script: str, *arguments: object) -> int:
     return int(stopped.value.code or 0)
 
 
+def draw_photographs(folder: pathlib.Path, splits: t.Sequence[str]) -> None:
+    """Make a folder of drawn photographs, one for each of `splits`, with their ``splits.csv``."""
+    folder.mkdir()
+    lines = ["file,split"]
+    for seed, split in enumerate(splits):
+        drawings.car(seed, 120, 80).save(folder / f"{seed:03}.png")
+        lines.append(f"{seed:03}.png,{split}")
+    (folder / "splits.csv").write_text("\n".join(lines) + "\n")
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """What the commands make of 40 drawn cars: data, a run, its weights as released, a flow, and that flow refined."""
     folder = tmp_path_factory.mktemp("learner")
-    (folder / "photographs").mkdir()
-    lines = ["file,split"]
-    for seed in range(40):
-        drawings.car(seed, 120, 80).save(folder / "photographs" / f"{seed:02}.png")
-        lines.append(f"{seed:02}.png,{'test' if seed % 8 == 0 else 'val' if seed % 8 == 1 else 'train'}")
-    (folder / "photographs" / "splits.csv").write_text("\n".join(lines) + "\n")
+    draw_photographs(folder / "photographs", ["test", "val", *["train"] * 6] * 5)
     network = [
         "--model.network.image_size=32",
         "--model.network.widths=[8, 16]",

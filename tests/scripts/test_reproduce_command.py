@@ -6,11 +6,10 @@ import pathlib
 import pytest
 
 from handler.bundle import Bundle
-from model.data import drawings
 from model.release import released
 from model.training import stages
 
-from .test_learning_commands import SCRIPTS, TINY_FLOW, run
+from .test_learning_commands import SCRIPTS, TINY_FLOW, draw_photographs, run
 
 ROOT = SCRIPTS.parent
 NETWORK = ["--model.network.widths=[8, 16]", "--model.network.blocks=[]", "--model.network.latents=2"]
@@ -35,12 +34,7 @@ def test_each_stage_of_the_release_takes_what_those_before_it_made(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photographs, out = tmp_path / "photographs", tmp_path / "out"
-    photographs.mkdir()
-    lines = ["file,split"]
-    for seed in range(160):
-        drawings.car(seed, 96, 64).save(photographs / f"{seed:03}.png")
-        lines.append(f"{seed:03}.png,{'val' if seed % 5 == 0 else 'train'}")
-    (photographs / "splits.csv").write_text("\n".join(lines) + "\n")
+    draw_photographs(photographs, ["val", *["train"] * 4] * 32)
     monkeypatch.chdir(ROOT)
     # Of so few latents half are wide; a crowd of 96 is there after some steps.
     monkeypatch.setattr("model.prior.flow.WIDE", 8)
