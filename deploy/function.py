@@ -44,7 +44,8 @@ def build(engine: str, python: str, architecture: str, same_interpreter: bool, o
             files = archive.with_bytecode(files, python, compiler, pathlib.Path(bytecode))
         else:
             print(
-                f"package: no python{python} here, so no byte-code: a cold start takes a second more", file=sys.stderr
+                f"package: no python{python} here, so no byte-code; a cold start takes one second longer",
+                file=sys.stderr,
             )
         sizes = archive.table(files)
         total = sum(size for _, size in sizes)

@@ -129,7 +129,7 @@ class Upload:
 def read(data: bytes, size: int, channels: int, field: str, alone: Turn = contextlib.nullcontext) -> Upload:
     """Decode an upload and letterbox it.
 
-    The picture is set upright by its EXIF orientation, laid on white where it is transparent, and only the first
+    The picture is set upright by its EXIF orientation, put on white where it is transparent, and only the first
     frame of an animation counts.
 
     Parameters

@@ -82,7 +82,7 @@ def check(reference: str) -> inputs.DrawnCar:
 
 
 def card(image: images.Array) -> Image.Image:
-    """Lay one ``(C, H, W)`` car, without its white bars, on a slide between two edges of film."""
+    """Paste one ``(C, H, W)`` car, without its white bars, onto a slide between two edges of film."""
     filled = np.flatnonzero((image < WHITE).any((0, 2)))
     if len(filled):
         image = image[:, filled[0] : filled[-1] + 1]

@@ -11,6 +11,7 @@ import typing as t
 from collections.abc import Callable, Iterator, Sequence
 
 from deploy import Failure
+from model.data import files
 
 from . import figures, machine, plots
 from .figures import Figure
@@ -59,9 +60,8 @@ def main(name: str, description: str, measure: Part, draw: Callable[[Sequence[Fi
 
 def _note(described: dict[str, t.Any], name: str, path: pathlib.Path) -> None:
     machines = json.loads(path.read_text()) if path.exists() else {}
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(machines | {name: described}, indent=2, sort_keys=True) + "\n")
-    partial.replace(path)
+    with files.whole(path) as unfinished:
+        unfinished.write_text(json.dumps(machines | {name: described}, indent=2, sort_keys=True) + "\n")
 
 
 @contextlib.contextmanager

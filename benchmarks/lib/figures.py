@@ -8,6 +8,8 @@ import statistics
 import typing as t
 from collections.abc import Sequence
 
+from model.data import files
+
 Better: t.TypeAlias = t.Literal["", "lower", "higher"]
 
 #: A ratio that is worse than the committed one by more than this share has fallen.
@@ -91,14 +93,12 @@ def table(figures: Sequence[Figure]) -> str:
 
 def write(figures: Sequence[Figure], path: pathlib.Path, command: str) -> None:
     """Write a CSV, whole or not at all; `command` is what makes it again."""
-    partial = path.with_suffix(".part")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with files.whole(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, [*(field.name for field in dataclasses.fields(Figure)), "command"])
         table.writeheader()
         for figure in figures:
             row = {name: _cell(value) for name, value in dataclasses.asdict(figure).items()}
             table.writerow(row | {"command": command})
-    partial.replace(path)
 
 
 def _cell(value: object) -> object:

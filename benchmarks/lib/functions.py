@@ -23,6 +23,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from deploy import Failure, collect
 from deploy.emulated import lambda_runtime
 from deploy.function import this_architecture
+from model.data import files
 
 from . import machine
 from .command import ROOT, alone
@@ -86,11 +87,9 @@ def originals(folder: pathlib.Path) -> Function:
     with alone():
         if not archive.exists():
             print("zipping whole wheels: a minute or two, once", file=sys.stderr, flush=True)
-            partial = archive.with_suffix(".part")
-            with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as target:
+            with files.whole(archive) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as target:
                 for path, file in sorted(collect.installed("torchscript").items()):
                     target.write(file, path)
-            partial.replace(archive)
     _plain(folder)
     (folder / ".requirements.zip").hardlink_to(archive)
     # In place of ours, whose name the runtime is given.

@@ -27,7 +27,7 @@ def count(path: pathlib.Path) -> float:
         weight = next((weights[name] for name in list(node.input)[1:2] if name in weights), None)
         if weight is None or node.op_type not in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
             continue
-        # Each weight of a convolution is used once an output pixel; of a transposed one, once an input pixel.
+        # Each weight of a convolution is used once per output pixel; of a transposed one, once per input pixel.
         grid = shapes[node.input[0] if node.op_type == "ConvTranspose" else node.output[0]]
         if 0 in grid[1:]:
             raise ValueError(f"{path.name}: the shape of {node.name} isn't known")
@@ -36,7 +36,7 @@ def count(path: pathlib.Path) -> float:
 
 
 def gemm_rate(side: int = 768, repeats: int = 3) -> float:
-    """GFLOP a second of a single-precision matrix product, the best of the repeats, in CPU time."""
+    """GFLOP per second of a single-precision matrix product, the best of the repeats, in CPU time."""
     random = np.random.default_rng(0)
     a, b = (random.random((side, side), np.float32) for _ in range(2))
     taken = []

@@ -110,7 +110,7 @@ def route(app: t.Any, method: str, address: str, accept: str, body: bytes, kind:
 
 
 def bare(encode: t.Callable[[t.Any], t.Any], decode: t.Callable[[t.Any], t.Any], size: int) -> bytes:
-    """What any server has to do: JPEG to square, encoder, decoder, PNG; Pillow and numpy without a word more."""
+    """What any server has to do: JPEG to square, encoder, decoder, PNG; Pillow and numpy and nothing else."""
     image: Image.Image = Image.open(io.BytesIO(PHOTOGRAPH))
     share = 2 * size / max(image.size)
     image.draft(None, (math.ceil(image.width * share), math.ceil(image.height * share)))

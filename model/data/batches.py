@@ -25,7 +25,7 @@ class BalancedSampler(DistributedSampler[Tensor]):
         self.weights = torch.tensor([sizes[folder] ** -balance for folder in images.folders])
 
     def __iter__(self) -> t.Iterator[t.Any]:
-        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        generator = step_generator(self.seed, self.epoch, 2)
         drawn = torch.multinomial(self.weights, self.total_size, replacement=True, generator=generator)
         return iter(drawn[self.rank :: self.num_replicas].tolist())
 

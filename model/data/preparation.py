@@ -60,7 +60,7 @@ _TIFF = {
 
 
 def decode(content: bytes) -> Image.Image:
-    """Decode an image upright, in RGB, with transparency laid on white."""
+    """Decode an image upright, in RGB, with white where it is transparent."""
     return _on_white(_plain(ImageOps.exif_transpose(_opened(content))))
 
 

@@ -168,7 +168,7 @@ def varied_codes(encoder: nn.Module, images: prepared.Images, seed: int) -> prio
 
     A few thousand codes are soon memorised; these serve as new ones.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = step_generator(seed, 0, 2)
     return encode(encoder, images, lambda pixels: _varied(pixels, generator))
 
 

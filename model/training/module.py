@@ -71,7 +71,7 @@ class VAE(L.LightningModule):
     def start_from(self, weights: pathlib.Path) -> None:
         """Begin with the encoder and decoder of released weights or of a training checkpoint.
 
-        The decoder may have outer layers more than they do; the encoder is the same.
+        The decoder may have more outer layers than they do; the encoder is the same.
 
         Raises
         ------
@@ -153,7 +153,7 @@ class VAE(L.LightningModule):
         """The decoder's objective in the second stage (`.adversary`), on pictures without their white bars."""
         adversary = t.cast(Adversary, self.adversary)
         config, step = adversary.config, self.global_step
-        generator = prepared.step_generator(self.seed, step, 2 + self.global_rank, part)
+        generator = prepared.step_generator(self.seed, step, 3 + self.global_rank, part)
         with torch.no_grad():
             codes = adversary.beside(self.posterior(photographs).sample(noise), generator)
             photographs = self.unframed(photographs)

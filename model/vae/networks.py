@@ -277,7 +277,7 @@ class Decoder(nn.Module):
         return t.cast(Tensor, last.weight)
 
     def stretched(self, z: Tensor) -> Tensor:
-        """Images ``(N, C, S, S)`` before they are laid into their rectangles."""
+        """Images ``(N, C, S, S)`` before they are resized into their rectangles."""
         latent = z
         if self.aspect:
             latent = torch.cat((z[:, :-1], torch.zeros_like(z[:, -1:])), 1)

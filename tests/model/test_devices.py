@@ -7,14 +7,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from model.evaluation.judge import Judge
 from model.prior.flow import Flow, FlowConfig
 from model.prior.priors import GaussianMixture, StandardNormal
+from model.training import drifting
 from model.training.adversary import Adversary, AdversaryConfig
 from model.training.flow_training import FlowTraining
 from model.training.module import VAE
 from model.training.optimizers import OptimizerConfig
 from model.vae.losses import LossConfig, Reconstruction
 from model.vae.networks import Decoder, Encoder
+from model.vae.perception import Perception
 
 from .conftest import TINY
 
@@ -24,6 +27,8 @@ PARTS: dict[str, tuple[t.Callable[[], nn.Module], tuple[int, ...]]] = {
     "standard normal": (lambda: StandardNormal(5), (2, 5)),
     "mixture": (lambda: GaussianMixture(5, 3, 2), (2, 5)),
     "flow": (lambda: Flow(FlowConfig(5, width=8, depth=1)).eval(), (2, 5)),
+    "perception": (lambda: Perception().eval(), (2, 3, 64, 64)),
+    "judge": (lambda: Judge().eval(), (2, 3, 32, 32)),
 }
 
 
@@ -70,3 +75,10 @@ def test_the_discriminators_terms_are_computed_where_their_weights_are() -> None
         assert {tensor.device.type for tensor in view} == {"meta"}
         maps = adversary.perception(view.decoded)
         assert {scores.device.type for each in adversary.discriminators for scores in each(maps)} == {"meta"}
+
+
+def test_drift_is_computed_where_the_features_are() -> None:
+    photographs = torch.empty(6, 4, device="meta")
+    assert drifting.unit(photographs).device.type == "meta"
+    drift = drifting.drift(photographs[:3], photographs, torch.empty(5, 4, device="meta"))
+    assert drift.device.type == "meta"

@@ -12,7 +12,7 @@ class Case:
     name : str
         What is wrong with it, for the report.
     method, path : str
-        Which operation of the server it is for; where an answer or photographs need a word more, that.
+        Which operation of the server it is for; for an answer or photographs, what else they are.
     data : bytes
         All of it, as it goes over the wire.
     expected : set of int

@@ -29,3 +29,10 @@ def sampled(images: Images, epoch: int) -> list[int]:
     sampler.set_epoch(epoch)
     assert list(sampler) == list(sampler)
     return list(sampler)
+
+
+def test_the_second_epoch_of_one_seed_is_not_the_first_of_the_next(prepared: pathlib.Path) -> None:
+    images = open_split(prepared, "train")
+    one, other = (batches.BalancedSampler(images, 1.0, 1, 0, seed) for seed in (0, 1))
+    one.set_epoch(1)
+    assert list(one) != list(other)
