@@ -14,6 +14,10 @@ from . import archive, collect, thin
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
+#: What Lambda runs functions with.
+PYTHONS = ("3.12", "3.13", "3.14")
+ARCHITECTURES = ("x86_64", "arm64")
+
 
 def build(engine: str, python: str, architecture: str, same_interpreter: bool, out: pathlib.Path) -> None:
     """Build ``out/<engine>-<architecture>/function.zip`` unless it is up to date, and print its table."""

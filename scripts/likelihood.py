@@ -15,11 +15,10 @@ import pathlib
 import sys
 import typing as t
 
-import numpy as np
 from tqdm import tqdm
 
 from model.data import prepared
-from model.evaluation.likelihood import likelihood
+from model.evaluation.likelihood import likelihood, pixel_distribution, spread
 from model.release import released
 
 
@@ -60,23 +59,12 @@ def measure(args: argparse.Namespace) -> dict[str, t.Any]:
         if getattr(args, name) < 1:
             raise ValueError(f"--{name}: {getattr(args, name)} is not at least 1")
     network, encoder, decoder, training = released.load_checkpoint(args.checkpoint)
-    kind = training["hyperparameters"]["loss"]["reconstruction"]
-    if network.aspect:
-        raise ValueError(
-            f"{args.checkpoint}: its aspect ratio is measured and has no posterior, so it has no likelihood"
-        )
-    variance = training["variance"] if kind == "sigma" else 0.5
-    if variance is None:
-        raise ValueError(f"{args.checkpoint}: does not say what variance its pixels have; train it for another epoch")
-    images = prepared.open_split(args.data or pathlib.Path(training["data"]["folder"]), args.split)
-    if images[0].shape[0] != network.channels or images[0].shape[1] != network.image_size:
-        raise ValueError(
-            f"images of {tuple(images[0].shape)}; the network takes {network.channels} x {network.image_size}"
-        )
-    images.rows = images.rows[np.linspace(0, len(images) - 1, min(args.images, len(images))).round().astype(int)]
-    if training["data"].get("binarise"):
-        images = prepared.binarised(images, args.seed)
-    pixels = prepared.as_float(images.__getitems__(range(len(images))))
+    try:
+        kind, variance = pixel_distribution(network, training)
+        images = prepared.open_split(args.data or pathlib.Path(training["data"]["folder"]), args.split)
+        pixels = spread(images, network, args.images, args.seed if training["data"].get("binarise") else None)
+    except ValueError as error:
+        raise ValueError(f"{args.checkpoint}: {error}") from error
     found = likelihood(
         encoder,
         decoder,

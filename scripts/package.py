@@ -15,17 +15,16 @@ import sys
 from deploy import Failure, function
 from handler.settings import ENGINES
 
-PYTHONS = ("3.12", "3.13", "3.14")
-ARCHITECTURES = ("x86_64", "arm64")
-
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--engine", choices=ENGINES, default="torchscript", help="(%(default)s)")
-    parser.add_argument("--python", choices=PYTHONS, default="3.13", help="Lambda's Python (%(default)s)")
-    parser.add_argument("--architecture", choices=ARCHITECTURES, default="x86_64", help="Lambda's (%(default)s)")
+    parser.add_argument("--python", choices=function.PYTHONS, default="3.13", help="Lambda's Python (%(default)s)")
+    parser.add_argument(
+        "--architecture", choices=function.ARCHITECTURES, default="x86_64", help="Lambda's (%(default)s)"
+    )
     parser.add_argument("--same-interpreter", action="store_true", help="for this interpreter, from what it has")
     parser.add_argument("--out", type=pathlib.Path, default=function.ROOT / "build", metavar="FOLDER", help="(build)")
     args = parser.parse_args()

@@ -8,11 +8,14 @@ import dataclasses
 import math
 import typing as t
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..data import prepared
 from ..vae import losses
 from ..vae.losses import Posterior, Reconstruction
+from ..vae.networks import NetworkConfig
 
 #: Codes decoded in one pass.
 PASS = 1000
@@ -40,6 +43,50 @@ class Likelihood:
     elbo_error: float
     images: int
     samples: int
+
+
+def pixel_distribution(network: NetworkConfig, training: t.Mapping[str, t.Any]) -> tuple[Reconstruction, float]:
+    """Kind and variance of the distribution of pixels that a network was trained for.
+
+    Parameters
+    ----------
+    training
+        What `model.release.released.load_checkpoint` knows of the training.
+
+    Raises
+    ------
+    ValueError
+        It has no likelihood, or its variance is not known.
+    """
+    if network.aspect:
+        raise ValueError("its aspect ratio is measured and has no posterior, so it has no likelihood")
+    kind: Reconstruction = training["hyperparameters"]["loss"]["reconstruction"]
+    variance: float | None = training["variance"] if kind == "sigma" else 0.5
+    if variance is None:
+        raise ValueError("does not say what variance its pixels have; train it for another epoch")
+    return kind, variance
+
+
+def spread(images: prepared.Images, network: NetworkConfig, count: int, binarised: int | None) -> Tensor:
+    """At most ``count`` images, evenly spread over all, ``(N, C, S, S)`` in [0, 1].
+
+    Parameters
+    ----------
+    binarised
+        Seed by which the pixels become black or white; None leaves them.
+
+    Raises
+    ------
+    ValueError
+        The network takes images of another shape.
+    """
+    shape = tuple(images[0].shape)
+    if shape[:2] != (network.channels, network.image_size):
+        raise ValueError(f"images of {shape}; the network takes {network.channels} x {network.image_size}")
+    images.rows = images.rows[np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)]
+    if binarised is not None:
+        images = prepared.binarised(images, binarised)
+    return prepared.as_float(images.__getitems__(range(len(images))))
 
 
 @torch.inference_mode()
