@@ -9,8 +9,8 @@
 # make fuzz, make load, make faults, make soak, make audit   see docs/reliability.md (ARGS=--help for each)
 # make lock   pins and hashes of what the function is made of, after a change of handler/requirements*.txt
 # make bench  every figure of docs/performance.md anew, in half an hour of a quiet machine
-# make bench-check        the same beside, and which ratios fell against the committed ones
-# make remove STAGE=dev   all of that off AWS again, the published models, too
+# make bench-check        the same in another folder, and which ratios fell below the committed ones
+# make remove STAGE=dev   removes all of that from AWS, the published models included
 PYTHON ?= python3
 PORT ?= 8000
 STAGE ?=
@@ -26,14 +26,14 @@ JEMALLOC ?= $(firstword $(wildcard $(addsuffix /libjemalloc.so.2,/usr/lib/*-linu
 BIN := .venv/bin
 COMMA := ,
 WEIGHTS := model/pretrained/carvae.safetensors
-# Only the default bundle is made here; another one is its maker's, and may lie on S3.
+# Only the default bundle is built here. Any other must exist already, and may be on S3.
 MADE = $(filter build/bundle/manifest.json,$(BUNDLE)/manifest.json)
 
 # flatbuffers and protobuf are for ONNX Runtime's tools.
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.12 --generate-hashes --no-annotate \
   --custom-compile-command 'make lock' --no-emit-package flatbuffers --no-emit-package protobuf \
   - --output-file
-# Of PyTorch's own for arm64, its compiler's. The other packages are those of x86.
+# For arm64: without the packages that only PyTorch's compiler needs, and otherwise with the versions of x86.
 FOR_ARM64 := --python-platform aarch64-manylinux_2_34 --constraint deploy/requirements-torchscript.lock \
   $(addprefix --no-emit-package ,filelock fsspec mpmath networkx setuptools sympy)
 
@@ -79,7 +79,7 @@ evaluate: .venv/dev.stamp $(MADE)
 	@test -n "$(DATA)" || { echo "make: which photographs? DATA=folder, with a splits.csv" >&2; exit 1; }
 	@$(BIN)/python scripts/evaluate.py --bundle $(BUNDLE) --data "$(DATA)" --split test
 
-# The kernel clears a page anew each time it was given back; jemalloc keeps it for 20 seconds.
+# The kernel clears each returned page before its next use; jemalloc keeps pages for 20 seconds instead.
 train: .venv/dev.stamp
 	@test -n "$(RECIPE)" || { echo "make: which recipe? RECIPE=model/recipes/carvae.yaml, for example" >&2; exit 1; }
 	@$(if $(JEMALLOC),LD_PRELOAD=$(JEMALLOC) MALLOC_CONF=dirty_decay_ms:20000$(COMMA)muzzy_decay_ms:20000) \
@@ -101,7 +101,7 @@ lock: .venv/run.stamp
 package: .venv/deploy.stamp
 	@PYTHONPATH=. $(BIN)/python scripts/package.py --engine $(ENGINE) --architecture $(ARCHITECTURE) --python $(RUNTIME)
 
-# STAGE has no default: what is on AWS is not changed by leaving a word out.
+# STAGE has no default, so that nobody changes AWS by leaving out a word.
 deploy: stage-is-given node_modules/installed-lock .venv/deploy.stamp
 	@npx --no-install sls deploy --stage $(STAGE) $(PARAMS)
 
@@ -136,7 +136,7 @@ build/bundle/manifest.json: $(WEIGHTS) $(wildcard model/*.py model/*/*.py) | .ve
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@ .venv/run.stamp .venv/deploy.stamp
 
-# Marked as tests/osls.py marks it, so that neither installs anew what the other has.
+# tests/osls.py writes the same file, so that neither repeats the other's installation.
 node_modules/installed-lock: package-lock.json
 	@command -v npm >/dev/null || { echo "make: npm is missing; Node.js 20.19, 22.13, 24 or later brings it" >&2; exit 1; }
 	@echo "installing what checks the page, and what deploys"

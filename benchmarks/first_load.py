@@ -3,11 +3,11 @@
     make run
     python benchmarks/first_load.py http://127.0.0.1:8000 > benchmarks/first_load.csv
 
-Slow 4G is 1.6 Mbit/s and 150 ms per request. Measured with this machine's processor (1), with one four times as slow
-(1/4), and with one eight times as fast, the server's, too (8): there the network is slowed down eight times and the
-times are divided by eight, which leaves the network's share, whatever else the machine does. All in ms from the
-navigation's start, medians of the rounds. Several addresses take turns, so that a busy machine treats them alike. A
-server's first answers are left out.
+Slow 4G is 1.6 Mbit/s and 150 ms per request. There are three processor settings: this machine's own speed (1), four
+times slower (1/4), and eight times faster, for the server as well (8). The last is simulated: the network runs eight
+times slower and the times are divided by eight, which leaves the network's share, whatever else the machine does. All
+times are in ms from the navigation's start, medians of the rounds. Several addresses take turns, so that a busy machine
+treats them alike. A server's first answers are left out.
 """
 
 import csv

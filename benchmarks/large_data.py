@@ -6,7 +6,7 @@ writes images.npy (3.1 GB at 32 px) and splits.csv into FOLDER, opens them as tr
 small network by ``scripts/train.py``'s loop for a few epochs of few steps, each epoch in another order of the whole.
 Memory is the kernel's for this process: anonymous (RssAnon), which must not grow, and pages of mapped files (RssFile),
 which the kernel takes back when it needs them. benchmarks/large_data.csv has the rows. The pictures are drawn cars
-whose colours are shifted, so that no million has to be drawn: what they show does not matter here.
+whose colours are shifted, because drawing a million would take too long; what they show does not matter here.
 """
 
 import argparse

@@ -65,7 +65,7 @@ def check(answer: requests.Response, body: bytes, form: str) -> None:
     """Raise Refused unless an answer is whole and of the form that was asked for."""
     status = answer.status_code
     if 300 <= status < 400:
-        raise Refused(status, f"the server sends on to {answer.headers.get('Location', 'nowhere')}; use that address")
+        raise Refused(status, f"the server redirects to {answer.headers.get('Location', 'nowhere')}; use that address")
     if not body:
         raise Refused(status, f"the answer is empty; expected {form}")
     given = answer.headers.get("Content-Type", "no type").split(";")[0].strip().lower()
@@ -73,12 +73,12 @@ def check(answer: requests.Response, body: bytes, form: str) -> None:
         raise Refused(status, f"the answer is {given}; expected {form}")
     if form == "application/json":
         if not isinstance(parsed(body), dict):
-            raise Refused(status, "the answer is no JSON object")
+            raise Refused(status, "the answer is not a JSON object")
         return
     start, end = ENDS[form]
     whole = form != "image/webp" or len(body) == int.from_bytes(body[4:8], "little") + 8
     if not (body.startswith(start) and body.endswith(end) and whole):
-        raise Refused(status, f"the answer is called {form}, but is none, or not all of it")
+        raise Refused(status, f"the answer says it is {form}, but it is not, or is incomplete")
 
 
 def parsed(body: bytes) -> t.Any:

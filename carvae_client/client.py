@@ -49,7 +49,7 @@ class Client:
 
     def __init__(self, url: str, progress: t.Callable[[int, int], None] | None = None) -> None:
         if not url.startswith(("http://", "https://")):
-            raise ValueError(f"{url!r} is no address; expected http:// or https://")
+            raise ValueError(f"{url!r} is not an address; expected http:// or https://")
         self._url = url.rstrip("/")
         self._progress = progress or (lambda sent, total: None)
         self._local = threading.local()  # a session is not safe to share

@@ -1,4 +1,4 @@
-"""Connections on which the head of an answer must come whole in time: status, headers, what is sent before them."""
+"""Connections with a time limit for the head of an answer: status, headers, and anything sent before them."""
 
 import contextlib
 import socket

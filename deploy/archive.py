@@ -95,7 +95,7 @@ def write(files: Files, target: pathlib.Path) -> None:
 
 
 def table(files: Files) -> list[tuple[str, int]]:
-    """Bytes a top-level package takes, its libraries with it, largest first."""
+    """Bytes per top-level package, with its libraries, largest first."""
     sizes: collections.Counter[str] = collections.Counter()
     for path, file in files.items():
         top = path.partition("/")[0]

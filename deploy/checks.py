@@ -1,4 +1,4 @@
-"""What is looked at before anything is built or changed: each would otherwise fail minutes later, half-way."""
+"""Checks before anything is built or changed; without them a deployment would fail minutes later, half-way."""
 
 import re
 
@@ -13,11 +13,11 @@ NEVER_RESERVED = 100
 def check_stage(stage: str) -> None:
     """See that names made of `stage` are ones that AWS takes."""
     if not re.fullmatch("[a-z][a-z0-9-]{0,19}", stage):
-        raise Failure(f"--stage {stage!r}: expected small letters, digits and -, at most 20, a letter first")
+        raise Failure(f"--stage {stage!r}: expected lower-case letters, digits and -, at most 20, a letter first")
 
 
 def check_credentials(region: str) -> str:
-    """See who AWS takes us for; returns the account's number."""
+    """Check which account the AWS credentials belong to; returns its number."""
     with aws.refusals("no usable AWS credentials (aws configure, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"):
         account = str(aws.client("sts", region).get_caller_identity()["Account"])
     print(f"account {account}, region {region}")

@@ -47,7 +47,7 @@ def files(folder: pathlib.Path, api: str) -> dict[str, bytes]:
     }
     unknown = [name for name in found if pathlib.PurePath(name).suffix not in TYPES]
     if unknown:
-        raise Failure(f"{unknown[0]}: no content type for this kind of file; known are {', '.join(TYPES)}")
+        raise Failure(f"{unknown[0]}: no content type for this kind of file; expected {', '.join(TYPES)}")
     if "index.html" not in found:
         raise Failure(f"{folder}: no index.html there")
     found["config.js"] = f"// Address of the API.\nwindow.CARVAE_API = {json.dumps(api.rstrip('/'))};\n".encode()
@@ -55,7 +55,7 @@ def files(folder: pathlib.Path, api: str) -> dict[str, bytes]:
 
 
 def headers(name: str) -> dict[str, str]:
-    """How `name` is sent: what others made, whose names have its version, is kept; all else is asked for anew."""
+    """How `name` is sent: third-party files, whose names have a version, may be cached; all others are revalidated."""
     kept = name.startswith("vendor/") and name.endswith((".js", ".woff2"))
     sent = {
         "ContentType": TYPES[pathlib.PurePath(name).suffix],

@@ -113,11 +113,11 @@ class Stack:
             wait_until_ready(gateway(outputs), model, version, patience)
         except Failure as error:
             if before in (None, version):
-                raise Failure(f"{error}\nThere is no version before to go back to.") from None
+                raise Failure(f"{error}\nThere is no earlier version to go back to.") from None
             assert before  # noqa: S101 - for the type checker
             self.point(before)
             raise Failure(
-                f"{error}\nTurned back: version {before} with model {self.model(before)} is live again, the model's "
+                f"{error}\nRolled back: version {before} with model {self.model(before)} is live again, the model's "
                 "pointer and the page are as they were."
             ) from None
         shelf = self.shelf()

@@ -73,7 +73,7 @@ def find_strip(architecture: str) -> str | None:
     Raises
     ------
     Failure
-        If x86 has none. macOS' own can't, and GNU's knows one architecture only, mostly this machine's.
+        If there is none for x86. macOS' own can't do it; GNU's knows one architecture only, usually this machine's.
     """
     if architecture == "arm64":
         # patchelf has moved their segments, and `strip` puts some where no loader takes them. Symbols add 7 MB.
@@ -145,7 +145,7 @@ def in_order(files: Files) -> list[str]:
     missing = [pattern for pattern, paths in found.items() if not paths and pattern not in ARM64_ONLY]
     if missing:
         names = ", ".join(pattern.replace("\\", "") for pattern in missing)
-        raise Failure(f"torch has no {names}: it is built otherwise than the CPU wheels that are required")
+        raise Failure(f"torch has no {names}: its build differs from the required CPU wheels")
     return [path for paths in found.values() for path in sorted(paths)]
 
 

@@ -1,4 +1,4 @@
-"""Who may ask now: at most so many requests at once, at most so many per minute from one client."""
+"""Admission control: limits on requests at once, and on requests per minute from one client."""
 
 import contextlib
 import threading
@@ -54,7 +54,7 @@ class Gate:
         with self._changed:
             if self.inside + self.waiting >= self._size + WAITING or not self._wait():
                 self._refused_at = time.monotonic()
-                raise Problem(503, "more requests than can be answered; please come back", headers={"Retry-After": "1"})
+                raise Problem(503, "too many requests at once; try again shortly", headers={"Retry-After": "1"})
 
     def leave(self) -> None:
         """Give the place back."""
@@ -70,12 +70,12 @@ class Gate:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Do something large when nobody else does: who has to wait for that holds no place meanwhile.
+        """Do something large while nobody else does; a request that has to wait for this gives up its place meanwhile.
 
         Raises
         ------
         Problem
-            503 with Retry-After, if that takes too long. The place is kept then, too, for `leave`.
+            503 with Retry-After, if the wait takes too long. The request then counts as inside again, until `leave`.
         """
         if not self._one_large.acquire(blocking=False):
             with self._changed:
@@ -91,7 +91,7 @@ class Gate:
             if got and not back:
                 self._one_large.release()
             if not back:
-                detail = "more large pictures than can be decoded; please come back, or send smaller ones"
+                detail = "too many large pictures at once; try again shortly, or send smaller ones"
                 raise Problem(503, detail, headers={"Retry-After": "5"})
         try:
             yield

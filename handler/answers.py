@@ -43,7 +43,7 @@ def as_json(body: dict[str, t.Any], status: int = 200) -> Response:
 
 
 def numbers(row: Array) -> list[float]:
-    """List float32 numbers with the digits that tell them apart, half as many as their float64 neighbours have."""
+    """List float32 numbers with just enough digits to tell them apart, half as many as float64 would need."""
     return [float(str(value)) for value in row]
 
 

@@ -1,4 +1,4 @@
-"""What an upload may cost beside its pixels: files of few bytes and pixels can keep a decoder busy for minutes."""
+"""Limits on what an upload costs apart from its pixels: a small file can keep a decoder busy for minutes."""
 
 import itertools
 import re
@@ -30,12 +30,12 @@ _PLAIN_BMP = (0, 3)
 
 
 def check(kind: str, data: bytes) -> None:
-    """Refuse a file of Pillow's format `kind` that is coded as no photograph is, or has more than `MAX_PARTS` parts.
+    """Refuse a file of Pillow's format `kind` with a coding that no photograph has, or with over `MAX_PARTS` parts.
 
     Raises
     ------
     ValueError
-        If it is, or has.
+        If the file is refused.
     """
     if kind == "BMP" and int.from_bytes(data[14:18], "little") >= 40:
         _check_coding("a BMP", int.from_bytes(data[30:34], "little"), _PLAIN_BMP)
@@ -54,12 +54,12 @@ def check_scans(data: bytes, pixels: int) -> None:
     """
     scans = sum(code == _SOS for code in _jpeg(data))
     if scans * pixels > MAX_SCANNED:
-        raise ValueError(f"{scans} scans; {MAX_SCANNED // pixels} are taken of {pixels} pixels")
+        raise ValueError(f"{scans} scans; at most {MAX_SCANNED // pixels} are accepted for {pixels} pixels")
 
 
 def _check_coding(what: str, coding: int, known: tuple[int, ...]) -> None:
     if coding not in known:
-        raise ValueError(f"{what} of a kind that no camera makes (coding {coding}); save it as PNG")
+        raise ValueError(f"{what} with an unsupported coding ({coding}), which no camera writes; save it as PNG")
 
 
 def _jpeg(data: bytes) -> Iterator[int]:

@@ -27,10 +27,10 @@ _NOWHERE = f"{__file__}/nowhere"
 class Engine(t.Protocol):
     """The three functions of a model; all arrays are float32, N at least 1.
 
-    Each row is computed by itself: an answer is then the same to the bit whatever it was asked together with, and
-    on one core it is no slower, as a single image's activations stay in the cache.
+    Each row is computed separately, so a result is the same to the bit whatever else is in its batch. On one core this
+    is no slower, because a single image's activations stay in the cache.
 
-    Made, it can draw: `prior` and `decode` are there. `encode` is after `add_encoder`.
+    A new engine can draw: `prior` and `decode` work at once, `encode` after `add_encoder`.
     """
 
     #: Calls of a function until it is as fast as it gets.
@@ -117,7 +117,7 @@ class TorchScript:
         except RuntimeError as error:
             raise BundleError(f"{name}: not TorchScript: {str(error).strip().splitlines()[0][:200]}") from error
         except ValueError as error:
-            raise BundleError(f"{name}: not TorchScript that is taken: {error}") from error
+            raise BundleError(f"{name}: not TorchScript that can be served: {error}") from error
         return module
 
     def _rows(self, function: t.Any, rows: Array) -> t.Any:

@@ -17,7 +17,7 @@ CLIENT_GONE = 499
 
 
 class Problem(Exception):  # noqa: N818 - the RFC's own name
-    """A failure to tell the client.
+    """A failure that is reported to the client.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def _from_werkzeug(error: HTTPException) -> Response | HTTPException:
         return error
     if isinstance(error, MethodNotAllowed):
         allowed = ", ".join(sorted(error.valid_methods or ()))
-        detail = f"{short(request.path)} takes {allowed}"
+        detail = f"{short(request.path)} accepts {allowed}"
         return Problem(405, detail, parameter="method", value=request.method, headers={"Allow": allowed}).response()
     if isinstance(error, RequestEntityTooLarge):
         return _too_large().response()
@@ -96,7 +96,7 @@ def _from_werkzeug(error: HTTPException) -> Response | HTTPException:
 def _too_large() -> Problem:
     limit = request.max_content_length or 0
     if (request.content_length or 0) > limit:
-        detail = f"the request body has {request.content_length} bytes; at most {limit} are taken"
+        detail = f"the request body has {request.content_length} bytes; at most {limit} are accepted"
         return Problem(413, detail, parameter="Content-Length", value=request.content_length)
     return Problem(
         413, f"the form has more than {request.max_form_parts} parts, or a text field above 500 kB; send files"

@@ -12,9 +12,9 @@ PARTIAL = ".part"
 
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[t.BinaryIO]:
-    """Open a file to write that gets its name only when the block ends without an error.
+    """Open a file for writing; it gets its name only if the block ends without an error.
 
-    The temporary name is another one each time, so that several processes may write the same file.
+    Each call uses a new temporary name, so that several processes may write the same file.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ def check(environ: Environ) -> None:
     if _TOO_LONG in environ:
         name, length = environ[_TOO_LONG]
         name = name.removeprefix("HTTP_").replace("_", "-").title()
-        detail = f"the header {name} has {length} characters; at most {LONGEST} are taken"
+        detail = f"the header {name} has {length} characters; at most {LONGEST} are accepted"
         raise Problem(431, detail, parameter=name, value=length)
 
 

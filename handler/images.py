@@ -249,11 +249,11 @@ def _check_sides(sides: tuple[int, int], limit: int, field: str) -> None:
     width, height = sides
     text = f"{width} x {height}"
     if width * height > limit:
-        raise Problem(422, f"the image has {text} pixels; at most {limit} are taken", parameter=field, value=text)
+        raise Problem(422, f"the image has {text} pixels; at most {limit} are accepted", parameter=field, value=text)
     if min(sides) < MIN_SIDE:
         raise Problem(422, f"the image has {text} pixels; at least {MIN_SIDE} per side", parameter=field, value=text)
     if max(sides) > MAX_RATIO * min(sides):
-        detail = f"the image has {text} pixels; its sides may differ by a factor of {MAX_RATIO} at most"
+        detail = f"the image has {text} pixels; one side may be at most {MAX_RATIO} times as long as the other"
         raise Problem(422, detail, parameter=field, value=text)
 
 

@@ -1,4 +1,4 @@
-"""What a request says, checked: query, JSON body, uploads. Everything wrong becomes a `Problem` that names it."""
+"""Reads and checks a request: query, JSON body, uploads. Every mistake becomes a `Problem` that names it."""
 
 import dataclasses
 import json
@@ -41,7 +41,7 @@ class Latent:
 
 @dataclasses.dataclass(frozen=True)
 class DrawnCar:
-    """A car as ``/random`` draws it: 0 to `MAX_SEED`, 0 to `MAX_INDEX`, and 0 to 2."""
+    """A car of ``/random``: seed 0 to `MAX_SEED`, index 0 to `MAX_INDEX`, temperature 0 to 2."""
 
     seed: int
     index: int
@@ -55,7 +55,7 @@ def check_query(*known: str) -> None:
     """Refuse unknown and repeated query parameters: a misspelt one would otherwise be silently ignored."""
     for name, values in request.args.lists():
         if name not in known:
-            expected = f"known are {', '.join(known)}" if known else f"{short(request.path)} takes none"
+            expected = f"expected {', '.join(known)}" if known else f"{short(request.path)} accepts none"
             raise Problem(400, f"unknown query parameter; {expected}", parameter=name[:80], value=values[0])
         if len(values) > 1:
             raise Problem(400, f"{name} is given {len(values)} times", parameter=name, value=", ".join(values))
@@ -111,7 +111,7 @@ def form_file(field: str) -> bytes:
         if field in request.form:
             raise Problem(400, f"field {field!r} is text; send a file in it", parameter=field)
         got = ", ".join(sorted({name[:40] for name in (*request.files, *request.form) if name})[:8]) or "no fields"
-        raise Problem(400, f"field {field!r} is missing in the form, which has {got}", parameter=field)
+        raise Problem(400, f"field {field!r} is missing; the form has {got}", parameter=field)
     if len(files) > 1:
         raise Problem(400, f"field {field!r} holds {len(files)} files; send one", parameter=field)
     data: bytes = files[0].read()
@@ -166,7 +166,7 @@ def vectors(field: str, value: object, dim: int) -> Array:
     if not isinstance(value, list):
         raise Problem(400, f"{field} must be a list of latents", parameter=field, value=value)
     if not 1 <= len(value) <= MAX_COUNT:
-        detail = f"{field} has {len(value)} latents; 1 to {MAX_COUNT} are taken"
+        detail = f"{field} has {len(value)} latents; 1 to {MAX_COUNT} are accepted"
         raise Problem(422, detail, parameter=field, value=len(value))
     return np.concatenate([vector(f"{field}[{index}]", row, dim) for index, row in enumerate(value)])
 
@@ -194,7 +194,7 @@ def _object(field: str, value: object, required: tuple[str, ...], optional: tupl
     for name in value:
         if name not in required + optional:
             known = ", ".join(required + optional)
-            raise Problem(400, f"{field} has an unknown field; known are {known}", parameter=name[:80])
+            raise Problem(400, f"{field} has an unknown field; expected {known}", parameter=name[:80])
     return value
 
 

@@ -1,4 +1,4 @@
-"""AWS Lambda's way in. Whatever is wrong with an import or a setting fails here, at init, where it is reported."""
+"""AWS Lambda's entry point. A wrong import or setting fails here, at init, where Lambda reports it."""
 
 import functools
 import os

@@ -18,7 +18,7 @@ MAX_SEED = 2**53 - 1
 def noise(seed: int, index: int, size: int) -> Array:
     """Draw the standard normal numbers of car `index` of `seed`.
 
-    Each car has a stream of its own, so how many are asked for never changes one of them.
+    Each car has its own random stream, so the number of cars in a request never changes any of them.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ def lerp(start: Array, end: Array, share: float) -> Array:
 def slerp(start: Array, end: Array, share: float) -> Array:
     """Go `share` (0 to 1) of the arc from `start` to `end`, ``(1, D)`` each; exact at both ends.
 
-    Gaussian codes have nearly equal lengths, which the arc keeps and the straight way does not; unequal ones change
-    evenly. Where there is no one arc (parallel, opposite or zero vectors) this is `lerp`.
+    Gaussian codes have nearly equal lengths, which the arc keeps and the straight line does not; unequal lengths change
+    evenly. Where there is no unique arc (parallel, opposite or zero vectors) this is `lerp`.
     """
     a, b = start.astype(np.float64), end.astype(np.float64)
     lengths = float(np.linalg.norm(a)), float(np.linalg.norm(b))

@@ -71,7 +71,7 @@ class Loader:
         return "unavailable" if self._done.is_set() else "loading"
 
     def wait(self, seconds: float = WAIT_S, to_draw: bool = False) -> None:
-        """Wait until the attempt under way has ended, or got as far as that it can draw; at most `seconds`."""
+        """Wait until the current attempt has ended, or its model can draw; at most `seconds`."""
         (self._can_draw if to_draw else self._done).wait(seconds)
 
     def retry_after(self) -> int:
@@ -91,7 +91,7 @@ class Loader:
         Parameters
         ----------
         to_draw
-            Nothing is to be encoded: a model will do whose encoder is still being loaded.
+            Nothing will be encoded, so a model without its encoder is enough.
 
         Raises
         ------

@@ -1,7 +1,8 @@
 """Objects of S3 inside Lambda: plain GET requests with AWS Signature Version 4.
 
-Lambda puts the function's keys into its environment, and a cold start needs a handful of objects. boto3 does the same
-after as much computing as numpy, Flask and the model take together; it serves wherever keys come from elsewhere.
+Lambda puts the function's keys into its environment, and a cold start needs a handful of objects. boto3 would do the
+same, but it takes as much CPU time to start as numpy, Flask and the model together. It is used where keys come from
+elsewhere.
 """
 
 import datetime

@@ -35,7 +35,7 @@ class Settings:
         CPU threads that a request may use, 1 to 64.
     concurrency : int
         Requests that are computed at once, 1 to 64; a few more wait, others are refused. By default one more than
-        there are cores: they compute while it comes in or goes out.
+        there are cores, so that all cores compute while one request is received or answered.
     rate : int
         Requests per minute from one client, at most 100,000; 0: any number.
     """
@@ -74,7 +74,7 @@ class Settings:
         for name, value in given.items():
             reader = readers.get(name.removeprefix("CARVAE_"))
             if reader is None:
-                raise SettingsError(f"{name}={value!r}: no such variable; known are CARVAE_{', CARVAE_'.join(readers)}")
+                raise SettingsError(f"{name}={value!r}: no such variable; expected CARVAE_{', CARVAE_'.join(readers)}")
             try:
                 fields[name.removeprefix("CARVAE_").lower()] = reader(value)
             except ValueError as error:

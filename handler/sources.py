@@ -12,7 +12,7 @@ log = logging.getLogger("carvae")
 
 
 class BundleError(Exception):
-    """The bundle can't be used; the text names the file and the reason, not where: /health shows it."""
+    """The bundle can't be used; the text names the file and the reason, but no location, because /health shows it."""
 
 
 class Source(t.Protocol):
@@ -82,7 +82,7 @@ class BotoBucket:
             from botocore.config import Config
             from botocore.exceptions import BotoCoreError
         except ImportError as error:  # the function's archive leaves it to Lambda's runtime
-            raise BundleError(f"no S3 client: {error}, and no keys and region in the environment") from error
+            raise BundleError(f"no S3 client: {error}, and the environment has no keys or region") from error
 
         self.bucket, self.prefix = bucket, prefix
         # Short and few: a visitor waits for this, and the loader comes back later by itself.

@@ -26,8 +26,8 @@ PACKED = Path(__file__).parent.parent / "libraries"
 def load_libraries(packed: Path = PACKED) -> None:
     """Unpack what an earlier start has not, then load the libraries in the order of their dependencies.
 
-    The dynamic linker takes a library that is loaded already for any later one that needs its name, so torch finds
-    these although they don't lie beside it.
+    When a later library needs one by its name, the dynamic linker uses the one that is already loaded. So torch finds
+    these although they are not in its folder.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def load_libraries(packed: Path = PACKED) -> None:
 
 
 def unpack_libraries(packed: Path, index: dict[str, t.Any]) -> Path:
-    """Unpack what `index` lists and an earlier start has not; the folder that it is in then."""
+    """Unpack what `index` lists, unless an earlier start has done so; returns the folder with the libraries."""
     folder = _own_folder(index["key"])
     # Held until all is there, let go by the system if we are killed: a second start waits instead of unpacking too,
     # for which the disk has no room.

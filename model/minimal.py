@@ -87,7 +87,7 @@ class VAE(nn.Module):
         return mean, log_variance.clamp(-10, 10)
 
     def loss(self, images: Tensor) -> Tensor:
-        """The negative ELBO, in nats per image: how surprising the images are to the model, at most.
+        """The negative ELBO, in nats per image: an upper bound on how surprising the images are to the model.
 
         Kingma and Welling (2014), with the variance of the pixels in its optimal closed form (Rybkin et al. 2021), so
         that nothing weighs the two terms against each other by hand. Of a density, it may be negative.

@@ -7,8 +7,8 @@
     python scripts/client.py random cars.png --count 16 --seed 7
     python scripts/client.py interpolate a.jpg b.jpg morph.gif --steps 16
 
-What a file is written as follows from its suffix. A folder is worked through with a few requests at a time; what its
-output folder holds already is not asked for again, so a run that was stopped goes on where it stopped. From Python:
+The suffix of an output file chooses its format. A folder is processed with a few requests at a time. Results that are
+already in its output folder are skipped, so a run that was stopped goes on where it stopped. From Python:
 
     from carvae_client import Client
     latent = Client("http://127.0.0.1:8000").encode(pathlib.Path("car.jpg"))["mean"]

@@ -6,11 +6,11 @@
     python scripts/export.py build/carvae.safetensors build/bundle --data data/cars --release build/measured.safetensors
     python scripts/export.py model/pretrained/carvae.safetensors --hub build/hub
 
-From a checkpoint, a mixture is fitted as the prior first, to the codes of the training images (--data, if they have
-moved), and the distance from photographs is measured above which an upload does not look like a car. Eight-bit twins
-of the ONNX encoder and decoder are written if they cost the reconstructions of validation photographs at most 0.1 dB
-and 1 point of recognised share. With --data, released weights are measured, too; without, what was measured of them
-before counts. A flow that scripts/train_prior.py has trained takes the place of either's prior.
+For a checkpoint, a mixture is fitted as the prior first, to the codes of the training images (--data gives their new
+place if they have moved). Then the distance from photographs is measured above which an upload does not look like a
+car. Eight-bit twins of the ONNX encoder and decoder are written if they cost the reconstructions of validation
+photographs at most 0.1 dB and 1 point of recognised share. Released weights keep their earlier measurements, unless
+--data is given, which measures them again. A flow that scripts/train_prior.py has trained replaces the prior of either.
 
 --hub writes model.safetensors, config.json and the model card as README.md, which `hf upload` publishes; the folder can
 be given in place of released weights.

@@ -6,10 +6,9 @@
 
     python scripts/train.py --recipe model/recipes/carvae.yaml --smoke
 
-Checkpoints, logs and the report go to runs/NAME; Ctrl-C stops after a last checkpoint's epoch, --resume goes on from
-there.
-On a CPU `make train RECIPE=model/recipes/carvae.yaml ARGS=...` does the same with jemalloc where it is installed, which
-keeps pages that the system's allocator gives back and has cleared anew at each step (docs/train.md).
+Checkpoints, logs and the report go to runs/NAME. Ctrl-C stops, and --resume goes on after the last finished epoch.
+On a CPU `make train RECIPE=model/recipes/carvae.yaml ARGS=...` does the same with jemalloc where it is installed. It
+keeps pages that the system's allocator would return, and that the kernel would then clear at each step (docs/train.md).
 --smoke tries the recipe in seconds: a few drawn images, two epochs, report and bundle in runs/NAME-smoke.
 """
 

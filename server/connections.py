@@ -1,4 +1,4 @@
-"""The local HTTP server: waitress, bounded against slow, silent and many clients, its own errors as problems, too."""
+"""The local HTTP server: waitress with limits on slow, silent and too many clients, and problem+json for its errors."""
 
 import contextlib
 import ctypes
@@ -88,7 +88,7 @@ class ProblemTask(ErrorTask):  # type: ignore[misc]
 
 
 class Parser(HTTPRequestParser):  # type: ignore[misc]
-    """Refuses what would take long to parse, and chunks by the size that they announce, before their bytes come."""
+    """Refuses requests that are slow to parse, and too large chunks by their announced size, before they come."""
 
     completed: bool
     path = ""  # which waitress logs when a client goes, whether or not its request could be parsed

@@ -104,7 +104,7 @@ class Site:
         if method in ("GET", "HEAD"):
             response = file.response(environ)
         else:
-            detail = f"{path} takes GET, HEAD"
+            detail = f"{path} accepts GET, HEAD"
             response = Problem(405, detail, parameter="method", value=method, headers={"Allow": "GET, HEAD"}).response()
             response.headers |= _SECURITY
         if environ["PATH_INFO"] == "/":

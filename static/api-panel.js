@@ -12,7 +12,7 @@ import { LATENTS, curl, embed, javascript, latentsFile, python } from "./snippet
 /** @type {Record<string, (call: Call, base: string) => string>} */
 const LANGUAGES = { curl, python, javascript, embed: (present, base) => embed(present, base, location.href) };
 const NOTHING = "Nothing is drawn yet.";
-const NO_EMBEDDING = "Only cars of a seed have an address that another page can show, and these are not as their seed drew them.";
+const NO_EMBEDDING = "Only unchanged cars of a seed have an address that another page can show.";
 
 /** @type {Call | null} */
 let call = null;
@@ -54,6 +54,6 @@ function render() {
   $("#api-latents").prop("hidden", !latents);
   $("#api-hint").text([
     latents ? `The code reads the numbers of these cars from ${LATENTS}.` : "",
-    call?.file && language() !== "embed" ? "Run it where your photograph is; it may have up to 4.5 MB." : "",
+    call?.file && language() !== "embed" ? "Run it in the folder of your photograph, which may have up to 4.5 MB." : "",
   ].join(" ").trim());
 }

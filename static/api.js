@@ -10,7 +10,7 @@ const ADVICE = {
   400: "The server did not understand this request. Reload the page and try again.",
   404: "The server does not know this request: the address in config.js may be wrong.",
   406: "The server cannot answer in this form. Choose another one.",
-  413: "This picture has SIZE, which is too large to send. Choose one under 4.5 MB.",
+  413: "This picture is SIZE, which is too large to send. Choose one under 4.5 MB.",
   415: "The server cannot read this file as a picture. Choose a JPEG, PNG or WebP.",
   422: "The server cannot work with this. Change it and try again.",
   429: "Too many people are asking at once. Wait a minute, then try again.",
@@ -82,7 +82,7 @@ export async function requestJson(path, { json, ...options } = {}) {
   const answer = await request(path, { headers, ...body, ...options });
   return answer.json().catch((error) => {
     if (options.signal?.aborted) throw error;
-    throw new Problem("The answer broke off on its way. Check the connection, then try again.");
+    throw new Problem("The answer broke off before it was complete. Check the connection, then try again.");
   });
 }
 

@@ -153,7 +153,7 @@ function watchBars() {
 /** A link may come from before the model was changed: its numbers then mean other cars. */
 function compareModels() {
   if (!isOther(linkModel)) return;
-  tell(`This link was made with model ${linkModel}. The present one draws other cars from it.`, { lasting: true });
+  tell(`This link was made with model ${linkModel}. The current model draws other cars.`, { lasting: true });
   linkModel = "";
 }
 

@@ -1,4 +1,4 @@
-/** What moves when one arrives: one car becoming another and back, until it is paused. */
+/** The animation on arrival: one car becoming another and back, until it is paused. */
 
 import { pictured, requestJson } from "./api.js";
 import { parseReference } from "./links.js";

@@ -77,7 +77,7 @@ export async function job(key, doing, work) {
     const settled = async () => (pursued ? pause(HASTE_MS / 1000, signal) : undefined);
     await work({ signal, settled, onWait: (wait) => $note.trigger("wait", [wait]), onCold: () => { cold = true; } });
     const seconds = Math.round((performance.now() - start) / 1000);
-    if (cold && seconds >= SLOW_S) tell(`That took ${seconds} s because the server had been asleep. It is awake now.`);
+    if (cold && seconds >= SLOW_S) tell(`That took ${seconds} s because the server had to start. It is running now.`);
     return true;
   } catch (error) {
     if (controller.signal.reason === "cancelled") note("Cancelled.", { ...again, kind: "cancelled" }).attr("data-job", key);

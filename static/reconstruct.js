@@ -19,7 +19,7 @@ import { change } from "./state.js";
 
 const EXAMPLES = { count: 6, seed: 128, temperature: 0.9 };
 
-const NO_CAR = "This does not look like a car. The network knows nothing else, so it drew what comes nearest.";
+const NO_CAR = "This does not look like a car. The network knows only cars, so it drew the nearest one.";
 
 const STORED = "carvae.photograph"; // the last result, in this tab only: it survives a reload
 

@@ -1,4 +1,4 @@
-/** Links handed on: by the device's own way on phones, else by the clipboard. */
+/** Shares links: by the device's own share dialog on phones, else by the clipboard. */
 
 import { address } from "./api.js";
 import { link } from "./links.js";

@@ -258,7 +258,7 @@ def listed(left_out: t.Mapping[str, t.Sequence[str]], most: int = 3) -> list[str
 
 
 def room_for(path: pathlib.Path, shape: tuple[int, ...]) -> "np.memmap[t.Any, np.dtype[np.uint8]]":
-    """An array on disk whose space is taken at once: a page that finds none later would kill the process."""
+    """An array on disk whose space is reserved at once: if the disk filled up later, the process would be killed."""
     array = open_memmap(path, "w+", np.uint8, shape)
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:

@@ -79,7 +79,7 @@ def _named(source: Source) -> Source:
     except UnicodeEncodeError:
 
         def read() -> bytes:
-            raise LeftOut("with a name that is no UTF-8")
+            raise LeftOut("with a name that is not UTF-8")
 
         return Source(shown(source.name), read, source.split)
     return source
@@ -126,7 +126,7 @@ def _in_zip(path: pathlib.Path) -> list[Source]:
         with zipfile.ZipFile(path) as archive:
             names = [each.filename for each in archive.infolist() if not each.is_dir()]
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: the name {error.object!r} in it is no UTF-8, though it is marked as such") from error
+        raise ValueError(f"{path}: the name {error.object!r} in it is not UTF-8, though marked as such") from error
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise ValueError(f"{path}: a damaged zip file ({error})") from error
     images = [name for name in names if pathlib.PurePosixPath(name).suffix.lower() in SUFFIXES]

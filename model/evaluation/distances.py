@@ -91,7 +91,7 @@ def frechet(real: Tensor, generated: Tensor) -> Estimate:
 def frechet_of_few(real: Tensor, generated: Tensor) -> Tensor:
     """The Fréchet distance of sets with fewer pictures than features, in a twentieth of the time.
 
-    The root of the product of two covariances has the singular values of a matrix of N x M as its trace.
+    The trace of the root of the product of two covariances is the sum of the singular values of an N x M matrix.
     """
     real, generated = real.double(), generated.double()
     means = real.mean(0), generated.mean(0)

@@ -1,4 +1,4 @@
-"""How far a score may be off for the choice of images: intervals by resampling them (Efron 1979)."""
+"""How much a score depends on the choice of images: bootstrap confidence intervals (Efron 1979)."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What a model is scored on: which sets, how large, beside which floor. docs/evaluation.md tells the reasons."""
+"""How a model is scored: on which sets, of which size, against which floor. docs/evaluation.md has the reasons."""
 
 import dataclasses
 import functools

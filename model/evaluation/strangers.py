@@ -1,4 +1,4 @@
-"""Pictures that are of no car: noise, colours, drawings, which nobody should be told to be cars."""
+"""Pictures without a car: noise, colours, drawings; the model should not take any of them for a car."""
 
 import typing as t
 

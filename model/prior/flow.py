@@ -1,7 +1,7 @@
 """A prior that flows: a learnt velocity field carries noise to codes (flow matching, Lipman et al. 2023).
 
-The field works on the codes' principal axes, in their own scale: whitened, the few wide ones, which make the car, would
-be lost among hundreds of narrow ones.
+The field works on the codes' principal axes, without whitening: otherwise the few wide axes, which define the car,
+would be lost among hundreds of narrow ones.
 """
 
 import dataclasses
@@ -46,7 +46,7 @@ class FlowConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: {getattr(self, name)} is not at least 1")
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout: {self.dropout} is not within 0 and 1, the latter excluded")
+            raise ValueError(f"dropout: {self.dropout} is not at least 0 and below 1")
 
 
 def _start_at_zero(layer: nn.Module) -> None:
@@ -60,7 +60,7 @@ def _full_precision(x: Tensor) -> torch.autocast:
 
 
 class Block(nn.Module):
-    """Two layers beside the identity, shifted and scaled by the time (Peebles and Xie 2023)."""
+    """Two layers with a skip connection, shifted and scaled by the time (Peebles and Xie 2023)."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
@@ -136,9 +136,10 @@ class Flow(Prior):
     def reduce_noise(self, wide: int | None = None, texture: float | None = None) -> None:
         """Give the axes after the first ``wide`` (`WIDE`) only ``texture`` (`TEXTURE`) of their noise.
 
-        These hold texture, of which a small model learns the amount but not the order; with little noise it follows
-        the wide axes, which make the car. Pictures would be soft then, so the deviations that the samples lost on these
-        axes are given back by half (in the logarithm). ``texture`` 1 leaves the flow as it was trained.
+        These axes hold texture. A small model learns how much texture there is, but not where it belongs; with little
+        noise, texture follows the wide axes, which define the car. That alone would blur the pictures, so half of the
+        deviation that the samples lost on these axes is restored (on a log scale). ``texture`` 1 leaves the flow as it
+        was trained.
 
         Raises
         ------

@@ -71,7 +71,7 @@ def fit_gaussian_mixture(
 ) -> GaussianMixture:
     """Fit the mixture to codes ``(N, D)`` by expectation maximisation on their principal axes.
 
-    Left to itself it takes 160 axes and 24 components, or as many as there are codes for: three per axis and component.
+    By default it takes 160 axes and 24 components, or fewer where there are not three codes per axis and component.
 
     Raises
     ------
@@ -111,8 +111,8 @@ def fit_gaussian_mixture(
 def principal_directions(codes: Array, count: int = 8, names: t.Sequence[str] = ()) -> list[dict[str, t.Any]]:
     """The ``count`` directions of largest variance: unit vectors with the codes' mean and deviation along them.
 
-    ``names`` say what the first of them visibly do, for a person to find out. Given names, only the named ones are
-    returned: the others change little that one sees. Those along which the codes don't vary are left out.
+    ``names`` say what the first directions visibly change, which a person has to find out. With names, only the named
+    directions are returned, because the others change little that is visible. Directions without variance are left out.
 
     Raises
     ------

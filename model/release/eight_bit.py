@@ -147,7 +147,7 @@ def session(path: pathlib.Path, **options: t.Any) -> t.Callable[[Array], list[Ar
 
 
 def draw_cars(folder: pathlib.Path) -> dict[str, list[Array]]:
-    """What each function is given for random cars: the decoder latents ``(1, D)``, the encoder their images."""
+    """Inputs for random cars: latents ``(1, D)`` for the decoder, and their images for the encoder."""
     import onnx
 
     prior, decode = session(folder / "prior.onnx"), session(folder / "decoder.onnx")

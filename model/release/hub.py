@@ -29,7 +29,7 @@ def check(out: pathlib.Path) -> None:
         Something is there: a folder of the hub may hold what a person has added, so none is replaced.
     """
     if out.exists():
-        raise ValueError(f"{out}: exists already; a folder for the hub is written anew, so choose another")
+        raise ValueError(f"{out}: exists already, and a hub folder is never overwritten; choose another")
 
 
 def write(release: Release, version: str, card: str, out: pathlib.Path, licence: str = OTHER) -> None:

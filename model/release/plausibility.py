@@ -1,10 +1,10 @@
 """Whether a photograph looks like a car to the networks: how far it is from photographs that are known to be of cars.
 
-A photograph is summed up by few numbers, in the logarithm: of each group of latents, how large they are and how sure
-the encoder is of them; and the error of the reconstruction. Noise and plain colours have latents near the middle of all
-cars, so distance in latent space alone does not tell them; together with the error it does. The distance is
-Mahalanobis' to training photographs; validation photographs set the threshold. `handler/plausibility.py` computes the
-same when serving.
+A photograph is summarised by a few numbers on a log scale: for each group of latents, how large they are and how sure
+the encoder is of them; and the error of the reconstruction. Noise and plain colours have latents near the mean of all
+cars, so distance in latent space alone does not detect them; together with the error it does. The distance is the
+Mahalanobis distance to training photographs; validation photographs set the threshold. `handler/plausibility.py`
+computes the same when serving.
 """
 
 import typing as t
@@ -97,7 +97,7 @@ def summarise(images: Tensor, mean: Tensor, log_variance: Tensor, rebuilt: Tenso
 
 
 def groups(numbers: int) -> int:
-    """Groups of latents that so many numbers of `summarise` are of."""
+    """The number of latent groups that `summarise` had if it returned this many numbers."""
     return (numbers - 1) // 2
 
 

@@ -124,7 +124,7 @@ def save(release: Release, path: pathlib.Path, largest: int | None = LARGEST) ->
     facts["metrics"] = {}  # scores are of a bundle that is made of this file, and lie beside it
     content = safetensors.torch.save(tensors(release), {"carvae": json.dumps(facts)})
     if largest is not None and len(content) > largest:
-        raise ValueError(f"{path}: {len(content)} bytes of weights; at most {largest} are released")
+        raise ValueError(f"{path}: {len(content)} bytes of weights; a released file has at most {largest}")
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.whole(path) as unfinished:
         unfinished.write_bytes(content)

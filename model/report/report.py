@@ -45,8 +45,8 @@ BATCH = 64
 class Report(Callback):
     """Write the report of a run every so many epochs, and once more when it ends.
 
-    It must stand before the callback that averages weights: that one has put the averages in place while a validation
-    epoch ends, and takes them out again after this one has looked.
+    It must come before the callback that averages weights. At the end of a validation epoch the averages are still in
+    place, and that callback takes them out again after this one has run.
 
     Parameters
     ----------

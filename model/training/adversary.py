@@ -1,12 +1,13 @@
 """The second stage: the decoder learns from a discriminator, while encoder and prior are frozen.
 
-A VAE's decoder answers with the mean of all pictures that a code may stand for, which is soft, and has never seen codes
-that no photograph has. Here it decodes three kinds of codes: those of photographs, draws from the prior (Goodfellow et
-al. 2014), and points between two photographs (Berthelot et al. 2019). All must pass for photographs; the first must
-also stay close to theirs. The prior takes no part: trained through the same discriminator it draws a few cars only.
+A VAE's decoder returns the mean of all pictures that a code may stand for, which is blurred, and it has been trained
+only on codes of photographs. Here it decodes three kinds of codes: those of photographs, draws from the prior
+(Goodfellow et al. 2014), and points between two photographs (Berthelot et al. 2019). All must pass for photographs; the
+first must also stay close to theirs. The prior is not trained here: trained through the same discriminator, it draws
+only a few different cars.
 
-A discriminator judges picture by picture. The drift (`.drifting`) sees to it that the pictures of each kind, taken
-together, are as photographs are: no brighter and no more alike.
+A discriminator judges each picture separately. The drift (`.drifting`) makes the pictures of each kind, taken together,
+resemble photographs: no brighter and no more alike.
 """
 
 import dataclasses
@@ -52,8 +53,8 @@ class AdversaryConfig:
     compared
         Pictures of each kind that the drift remembers, and photographs that it compares them with.
     start_step
-        Optimizer step from which generator's loss and drift count. Until then only layers learn that ``start_from``
-        brought no weights for.
+        Optimizer step from which the generator's loss and the drift count. Until then only those layers are trained
+        that got no weights from ``start_from``.
     ramp_steps
         Steps over which their weights then rise linearly.
     learning_rate

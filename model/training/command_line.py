@@ -28,7 +28,7 @@ RUNS = pathlib.Path("runs")
 
 
 class RecipeParser(LightningArgumentParser):
-    """Says what is wrong in the lines that name it; its usage has eighty lines more, which ``--help`` shows."""
+    """Reports an error in one message, without its eighty lines of usage, which ``--help`` shows."""
 
     def error(self, message: str, ex: Exception | None = None) -> t.NoReturn:
         self.exit(2, f"train: {message.strip()}\n--help lists all keys, --print_recipe their values\n")

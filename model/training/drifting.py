@@ -1,8 +1,8 @@
-"""Where drawn cars should move, in the eyes of a network that knows ImageNet, to lie as photographs do.
+"""Where drawn cars should move, in the features of a network trained on ImageNet, to be distributed like photographs.
 
-Each car is pulled to the photographs near it and pushed away from the drawn cars near it, so it moves to where cars
-are too few, and stays where they are as dense as photographs (Deng et al. 2026, "Generative Modeling via Drifting").
-No network is trained for it, so there is none that the generator could get ahead of with a few cars.
+Each car is pulled towards photographs near it and pushed away from drawn cars near it. So it moves to where there are
+too few cars, and stays where cars are as dense as photographs (Deng et al. 2026, "Generative Modeling via Drifting").
+This trains no discriminator, so there is none that the generator could fool with only a few different cars.
 """
 
 import typing as t

@@ -104,8 +104,8 @@ def train(
 class FlowTraining(L.LightningModule):
     """Conditional flow matching on straight paths (Lipman et al. 2023; rectified flow, Liu et al. 2023).
 
-    Times are drawn as the logistic of a normal number, which spends most on the middle, where the velocity is hardest
-    to tell (Esser et al. 2024).
+    Times are drawn from the logit-normal distribution, which favours the middle, where the velocity is hardest to
+    predict (Esser et al. 2024).
     """
 
     def __init__(self, flow: FlowConfig, optimizer: OptimizerConfig, seed: int = 0) -> None:

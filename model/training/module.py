@@ -100,7 +100,7 @@ class VAE(L.LightningModule):
     def elbo(self, posterior: Posterior, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Decoded images, reconstruction loss and KL divergence on the scale of `model.vae.losses`.
 
-        The variance of the loss ``sigma`` is the batch's best one in training, and that of training otherwise.
+        In training, the loss ``sigma`` uses the optimal variance of the batch; otherwise, the running mean of training.
         """
         decoded = self.decoder(posterior.sample(noise))
         variance = None if self.training else self.variance
@@ -115,7 +115,7 @@ class VAE(L.LightningModule):
         return -losses.importance_weighted(weights).mean()
 
     def follow_variance(self, decoded: Tensor, images: Tensor) -> None:
-        """Take the squared error of a step into the running mean that is the variance of the pixels."""
+        """Update the variance of the pixels: the running mean of the squared errors of the steps."""
         error = F.mse_loss(decoded.detach(), images).clamp(min=1e-6)
         if self.loss.reconstruction == "sigma" and error.isfinite():
             self.variance.lerp_(error, max(0.01, 1 / (1 + self.global_step)))
@@ -239,7 +239,7 @@ class VAE(L.LightningModule):
         return self.adversary.prior if self.adversary is not None else None
 
     def grows(self) -> bool:
-        """Whether only layers that `start_from` brought no weights for are to learn at this step."""
+        """Whether this step trains only those layers that got no weights from `start_from`."""
         if self.adversary is None or self.global_step >= self.adversary.config.start_step:
             return False
         return 0 < len(self.brought) < len(list(self.decoder.parameters()))

@@ -1,4 +1,4 @@
-"""Refinement of a flow by what one sees of its cars.
+"""Refinement of a flow by how its cars look.
 
 The loss on codes does not say which errors are visible. So the samples are decoded, and the flow learns to move them to
 where photographs are (`.drifting`), through the decoder, whose weights are frozen.

@@ -1,4 +1,4 @@
-"""What every training asks of Lightning: a fitting precision, averaged weights, silence about what needs no answer."""
+"""Lightning settings for all training: a suitable precision, averaged weights, no warnings that need no action."""
 
 import logging
 import typing as t
@@ -36,7 +36,7 @@ def averaging(decay: float) -> t.Callable[[Tensor, Tensor, Tensor | int], Tensor
         ``decay`` is not within 0 and 1.
     """
     if not 0 < decay < 1:
-        raise ValueError(f"ema_decay: {decay} is not within 0 and 1, both excluded")
+        raise ValueError(f"ema_decay: {decay} is not between 0 and 1")
 
     def update(average: Tensor, current: Tensor, averaged: Tensor | int) -> Tensor:
         ramped = min(decay, (1 + float(averaged)) / (10 + float(averaged)))

@@ -25,7 +25,7 @@ class StridedDepthwise(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """Widen, convolve each channel, narrow (Sandler et al. 2018); beside the identity where the shapes agree."""
+    """Inverted residual block (Sandler et al. 2018): widen, depthwise convolution, narrow; skip if shapes agree."""
 
     def __init__(self, layers: list[nn.Module], residual: bool) -> None:
         super().__init__()

@@ -85,7 +85,7 @@ def reconstruction_nats(
     kind : {"sigma", "mse", "bce"}
         Gaussian of the best common deviation, Gaussian of a fixed one without its constant, or Bernoulli.
     variance : Tensor, optional
-        Of ``sigma``, one number: in place of the best one for these very images, which no one knows beforehand.
+        For ``sigma``, one number, used instead of the optimum for these images, which is not known beforehand.
     """
     pixels = targets[0].numel()
     if kind == "bce":

@@ -41,7 +41,7 @@ class NetworkConfig:
         What the posterior is read from: each cell of the innermost ``grid``, all of it ``flatten``-ed, or its
         average ``pool``.
     latents
-        Latent numbers: a cell of the grid, or in all.
+        Latent numbers: per cell of the grid, or in total.
     decoder_widths
         Channels from the decoder's first grid outwards, each twice the resolution of the one before; empty mirrors
         ``widths``.
@@ -159,7 +159,7 @@ def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> 
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside the identity (He et al. 2016, post-activation)."""
+    """Two 3x3 convolutions with a skip connection (He et al. 2016, post-activation)."""
 
     def __init__(self, width: int, slope: float) -> None:
         super().__init__()

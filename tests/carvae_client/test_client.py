@@ -243,7 +243,7 @@ def test_no_server_is_said_after_some_attempts(pauses: list[float]) -> None:
     ("arguments", "said"),
     [
         (["random", "cars.bmp"], "cars.bmp: ends with '.bmp'; expected .png"),
-        (["random", "cars.png", "--url", "cars.example"], "'cars.example' is no address"),
+        (["random", "cars.png", "--url", "cars.example"], "'cars.example' is not an address"),
         (["reconstruct", "nowhere.jpg", "out.png"], "nowhere.jpg: No such file"),
         (["reconstruct", "empty", "out"], "empty: holds no .avif"),
         (["reconstruct", "twins", "out"], "two files are called 'car'"),

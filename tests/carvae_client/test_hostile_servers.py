@@ -81,11 +81,11 @@ def cars(tmp_path: Path) -> Path:
     ("said", "why"),
     [
         (answer(b"<html>Sign in to the hotel</html>", "text/html"), "200: the answer is text/html; expected image/png"),
-        (answer(b"<html>Sign in to the hotel</html>"), "is called image/png, but is none"),
+        (answer(b"<html>Sign in to the hotel</html>"), "says it is image/png, but it is not"),
         (answer(b""), "200: the answer is empty; expected image/png"),
         (b"HTTP/1.1 204 No Content\r\n\r\n", "204: the answer is empty; expected image/png"),
-        (answer(b"\x89PNG\r\n\x1a\n and no more"), "is called image/png, but is none, or not all of it"),
-        (answer(b"moved", "text/html", "302 Found", "Location: https://b.example/"), "sends on to https://b.example/"),
+        (answer(b"\x89PNG\r\n\x1a\n and no more"), "says it is image/png, but it is not, or is incomplete"),
+        (answer(b"moved", "text/html", "302 Found", "Location: https://b.example/"), "redirects to https://b.example/"),
     ],
     ids=["html", "html called png", "empty", "204", "half", "redirect"],
 )

@@ -108,13 +108,13 @@ def test_a_version_that_does_not_answer_for_itself_is_turned_back(
 ) -> None:
     api.model, api.version, api.status = model, version, status
     stage.point("2")  # as the stack did
-    with pytest.raises(Failure, match="Turned back: version 1 with model old is live again"):
+    with pytest.raises(Failure, match="Rolled back: version 1 with model old is live again"):
         stage.go_live("1", 0.1)
     assert (stage.live(), stage.shelf().current()) == ("1", ["old"])
 
 
 def test_without_a_version_before_there_is_nothing_to_go_back_to(stage: Stage, api: Api) -> None:
-    with pytest.raises(Failure, match="no version before"):
+    with pytest.raises(Failure, match="no earlier version"):
         stage.go_live(None, 0.1)
 
 

@@ -350,7 +350,7 @@ def test_motion_stops_where_the_visitor_wants_none(open_page: t.Callable[..., Pa
 def test_a_link_of_another_model_is_told_as_such_until_something_new_is_drawn(open_page: t.Callable[..., Page]) -> None:
     page = open_page("#random?seed=7&count=2&model=older-1")
     visitor.wait_for_cars(page, 2)
-    expect(page.get_by_text("made with model older-1. The present one draws other cars")).to_be_visible()
+    expect(page.get_by_text("made with model older-1. The current model draws other cars")).to_be_visible()
     expect(page).to_have_url(re.compile("model=older-1"))
     page.click("#random-new")
     expect(page).to_have_url(re.compile("model=test-1"))

@@ -104,7 +104,7 @@ def test_a_cold_start_is_told_as_such_with_its_seconds(open_page: t.Callable[...
     expect(page.locator(".note__seconds")).to_have_text(re.compile("^([7-9]|[1-9][0-9]) s$"))  # the clock goes on
     answer = waiting[0].fetch()
     waiting[0].fulfill(response=answer, headers=answer.headers | {"server-timing": 'cold;desc="cold start";dur=6800'})
-    expect(page.get_by_text(re.compile(r"That took \d+ s because the server had been asleep"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"That took \d+ s because the server had to start"))).to_be_visible()
 
 
 def test_being_offline_is_noticed(open_page: t.Callable[..., Page]) -> None:

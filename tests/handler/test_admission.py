@@ -115,7 +115,7 @@ def test_a_full_server_refuses_says_so_in_health_and_still_answers_what_is_cheap
     gate.enter()
     refused = client.get("/random")
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
-    assert "more requests than can be answered" in json.loads(refused.data)["detail"]
+    assert "too many requests at once" in json.loads(refused.data)["detail"]
     health = client.get("/health")
     assert (health.status_code, health.json["status"]) == (200, "degraded")
     assert "refused" in health.json["detail"]
@@ -167,7 +167,7 @@ def test_a_large_picture_waits_with_a_limit(monkeypatch: pytest.MonkeyPatch) -> 
     with gate.alone():
         monkeypatch.setattr(admission, "PATIENCE_S", 0)
         gate.enter()
-        with pytest.raises(Problem, match="more large pictures") as caught, gate.alone():
+        with pytest.raises(Problem, match="too many large pictures") as caught, gate.alone():
             pass
         assert (caught.value.status, caught.value.headers) == (503, {"Retry-After": "5"})
         gate.leave()

@@ -53,13 +53,13 @@ def truncated_jpeg() -> bytes:
 UPLOADS: dict[str, tuple[dict[str, t.Any], int, str]] = {
     "no body": ({}, 400, "no image: send it as multipart field 'image' or as the body"),
     "empty raw body": ({"data": b"", "content_type": "image/png"}, 400, "no image"),
-    "no such field": (form(picture=b"x"), 400, "field 'image' is missing in the form, which has picture"),
-    "no fields": ({"data": b"", "content_type": "multipart/form-data; boundary=x"}, 400, "which has no fields"),
-    "no boundary": ({"data": b"x", "content_type": "multipart/form-data"}, 400, "which has no fields"),
+    "no such field": (form(picture=b"x"), 400, "field 'image' is missing; the form has picture"),
+    "no fields": ({"data": b"", "content_type": "multipart/form-data; boundary=x"}, 400, "the form has no fields"),
+    "no boundary": ({"data": b"x", "content_type": "multipart/form-data"}, 400, "the form has no fields"),
     "wrong boundary": (
         {"data": b"--y\r\n\r\nz\r\n--y--", "content_type": "multipart/form-data; boundary=x"},
         400,
-        "which has no fields",
+        "the form has no fields",
     ),
     "no name": (
         {
@@ -67,7 +67,7 @@ UPLOADS: dict[str, tuple[dict[str, t.Any], int, str]] = {
             "content_type": "multipart/form-data; boundary=x",
         },
         400,
-        "which has no fields",
+        "the form has no fields",
     ),
     "text field": (form(image="car.jpg"), 400, "field 'image' is text"),
     "empty file": (form(image=b""), 400, "the file in field 'image' is empty"),
@@ -262,7 +262,7 @@ def test_an_unknown_route_is_a_problem(client: FlaskClient) -> None:
 @pytest.mark.parametrize(("method", "path"), [("GET", "/reconstruct"), ("POST", "/random"), ("PUT", "/health")])
 def test_a_wrong_method_tells_the_right_ones(client: FlaskClient, method: str, path: str) -> None:
     answer = client.open(path, method=method)
-    check(answer, 405, f"{path} takes ", "method")
+    check(answer, 405, f"{path} accepts ", "method")
     assert answer.headers["Allow"] in ("OPTIONS, POST", "GET, HEAD, OPTIONS")
 
 

@@ -36,14 +36,14 @@ def test_what_no_camera_makes_is_refused_before_it_is_decoded(monkeypatch: pytes
     # CPU seconds before: 11.8 for JPEG in TIFF, 4.7 for 472 bytes of arithmetic JPEG, 4.3 for 20 kB of runs.
     data = pictures.bomb(name)
     monkeypatch.setattr(Image, "open", None)
-    with pytest.raises(Problem, match="of a kind that no camera makes") as caught:
+    with pytest.raises(Problem, match="which no camera writes") as caught:
         images.read(data, 32, 3, "image")
     assert caught.value.status == 422
 
 
 def test_a_jpeg_of_too_many_scans_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "load", None)
-    with pytest.raises(Problem, match=r"scans; 600 are taken of 1000000 pixels"):
+    with pytest.raises(Problem, match=r"scans; at most 600 are accepted for 1000000 pixels"):
         images.read(pictures.bomb("small jpeg of 5,000 scans"), 32, 3, "image")
 
 
@@ -62,8 +62,8 @@ def test_a_large_progressive_photograph_is_taken() -> None:
 def test_scans_are_counted_where_the_decoder_counts_them() -> None:
     inside_a_comment = b"\xff\xfe\x00\x06\xff\xda\xff\xda"
     data = pictures.good("jpeg progressive")
-    enough = costs.MAX_SCANNED // 10  # pixels of which ten scans are taken
+    enough = costs.MAX_SCANNED // 10  # pixels of which ten scans are accepted
     for same in (data, data[:2] + inside_a_comment + data[2:], data + data):
         costs.check_scans(same, enough)
-        with pytest.raises(ValueError, match=r"^10 scans; 9 are taken"):
+        with pytest.raises(ValueError, match=r"^10 scans; at most 9 are accepted"):
             costs.check_scans(same, enough + enough // 9 - 1)

@@ -184,7 +184,7 @@ def test_a_broken_model_is_turned_back(aws: Aws, deployed: str, broken_bundle: P
     assert run.returncode != 0
     said = run.stdout + run.stderr
     assert "broken-1" in said
-    assert f"Turned back: version {before} with model {pointer} is live again" in said
+    assert f"Rolled back: version {before} with model {pointer} is live again" in said
     assert (aws.live(), aws.pointer()) == (before, pointer)
     assert aws.ask("/health")["model"]["version"] == pointer
 

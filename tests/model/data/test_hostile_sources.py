@@ -147,7 +147,7 @@ def test_a_name_in_a_zip_that_is_no_utf_8_is_named(photographs: pathlib.Path, ru
     spoil(path, "1.png", 46, b"\xe9")
     status, _, said = run(path)
     assert status == 1
-    assert rf"{path}: the name b'\xe9.png' in it is no UTF-8" in said
+    assert rf"{path}: the name b'\xe9.png' in it is not UTF-8" in said
 
 
 @pytest.mark.parametrize("kind", ["folder", "table"])
@@ -164,7 +164,7 @@ def test_a_name_that_is_no_utf_8_is_left_out_and_named(kind: str, photographs: p
     status, said, named = run(photographs)
     assert status == 0
     assert "2 images" in said
-    assert r"1 with a name that is no UTF-8: caf\xe9.png" in named
+    assert r"1 with a name that is not UTF-8: caf\xe9.png" in named
 
 
 def test_a_table_that_is_no_csv_is_named(photographs: pathlib.Path, run: t.Any) -> None:
