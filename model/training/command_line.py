@@ -104,7 +104,7 @@ class RecipeCLI(LightningCLI):
             # Drawing the bar at each step costs a small network several per cent of its time.
             callbacks.append(TQDMProgressBar(refresh_rate=20))
         if config.ema_decay:
-            callbacks.append(WeightAveraging(avg_fn=trainers.averaging(config.ema_decay), use_buffers=True))
+            callbacks.append(WeightAveraging(multi_avg_fn=trainers.averaging(config.ema_decay), use_buffers=True))
         if config.early_stopping:
             callbacks.append(EarlyStopping("val_loss", patience=config.early_stopping))
         built = loggers.build(config.logger, self.out, config.name)

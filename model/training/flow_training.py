@@ -255,7 +255,7 @@ def trainer(out: pathlib.Path, epochs: int, decay: float = 0.9995, validate_ever
             ModelCheckpoint(
                 out, LAST.removesuffix(".ckpt"), enable_version_counter=False, save_on_train_epoch_end=True
             ),
-            WeightAveraging(avg_fn=trainers.averaging(decay), use_buffers=True),
+            WeightAveraging(multi_avg_fn=trainers.averaging(decay), use_buffers=True),
             TQDMProgressBar(refresh_rate=20),
         ],
         plugins=[runs.AtomicCheckpointIO()],

@@ -8,6 +8,7 @@ import lightning as L
 import torch
 from lightning.fabric.plugins.precision.precision import _PRECISION_INPUT
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 #: What recipes may say of `trainer.precision`: what Lightning takes, and ``auto``, which is `fitting_precision`.
 Precision = t.Literal["auto"] | _PRECISION_INPUT
@@ -27,8 +28,11 @@ class Trainer(L.Trainer):
         super().__init__(*args, precision=fitting_precision() if precision == "auto" else precision, **kwargs)
 
 
-def averaging(decay: float) -> t.Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+def averaging(decay: float) -> t.Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
     """Exponential moving average whose decay ramps up, so that a young average forgets the untrained weights.
+
+    For `torch.optim.swa_utils.AveragedModel`, as its ``multi_avg_fn``: a function per weight would read the count of
+    steps once per weight, and a GPU is idle until it is read.
 
     Raises
     ------
@@ -38,9 +42,9 @@ def averaging(decay: float) -> t.Callable[[Tensor, Tensor, Tensor | int], Tensor
     if not 0 < decay < 1:
         raise ValueError(f"ema_decay: {decay} is not between 0 and 1")
 
-    def update(average: Tensor, current: Tensor, averaged: Tensor | int) -> Tensor:
-        ramped = min(decay, (1 + float(averaged)) / (10 + float(averaged)))
-        return average + (1 - ramped) * (current - average)
+    def update(averages: list[Tensor], current: list[Tensor], averaged: Tensor | int) -> None:
+        count = float(averaged)
+        t.cast(t.Any, get_ema_multi_avg_fn)(min(decay, (1 + count) / (10 + count)))(averages, current, averaged)
 
     return update
 

@@ -6,10 +6,10 @@ from model.training import trainers
 
 def test_the_average_forgets_the_untrained_weights() -> None:
     update = trainers.averaging(0.999)
-    average = torch.tensor(100.0)
+    averages = [torch.tensor(100.0), torch.tensor(-100.0)]
     for step in range(200):
-        average = update(average, torch.tensor(1.0), step)
-    assert average.item() == pytest.approx(1, abs=0.05)
+        update(averages, [torch.tensor(1.0), torch.tensor(2.0)], step)
+    assert torch.stack(averages).tolist() == pytest.approx([1, 2], abs=0.05)
 
 
 @pytest.mark.parametrize(("supported", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
