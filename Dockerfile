@@ -11,8 +11,8 @@ ARG PIP_EXTRA_INDEX_URL=""
 ARG TARGETARCH
 WORKDIR /var/task
 COPY deploy/requirements-*.lock handler/requirements-torchscript.txt ./
-# On x86 PyTorch by the label of its CPU builds, from the index that PIP_EXTRA_INDEX_URL names: the default index has CUDA
-# builds of several GB under the same number.
+# On x86, PyTorch is selected by the label of its CPU builds, from the index that PIP_EXTRA_INDEX_URL names: the default
+# index has CUDA builds of several GB under the same version.
 RUN LOCKED="${ENGINE%-int8}" \
  && if [ "$LOCKED-$TARGETARCH" = torchscript-arm64 ]; then LOCKED=torchscript-arm64; fi \
  && pip install --no-cache-dir --no-deps --require-hashes -r "requirements-${LOCKED}.lock" \

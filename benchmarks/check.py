@@ -18,7 +18,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("fresh", type=pathlib.Path, help="folder of the results to judge")
-    parser.add_argument("committed", type=pathlib.Path, help="folder of those to judge by")
+    parser.add_argument("committed", type=pathlib.Path, help="folder of the results to compare them with")
     args = parser.parse_args()
     try:
         lines = compare(args.fresh, args.committed)

@@ -20,7 +20,7 @@ from handler.settings import ENGINES
 RUNS = 5
 SHOWN = 10
 
-#: Takes the time of each module's execution, in whichever thread it is, less that of modules it imports.
+#: Measures the execution time of each module, in any thread, without that of the modules it imports.
 _CHILD = """
 import importlib._bootstrap as bootstrap, json, os, sys, threading, time
 load, own, local = bootstrap._load_unlocked, {}, threading.local()

@@ -40,7 +40,7 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=12, help="(%(default)s)")
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=RECIPES, help="(all)")
     parser.add_argument("--equal", action="store_true", help=f"{EQUAL_LATENTS} latent numbers and a mixture for each")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="a run of each recipe for each (0)")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="each recipe is trained once per seed (0)")
     parser.add_argument("--split", choices=("val", "test"), default="val", help="(%(default)s)")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build" / "recipes", help="runs (%(default)s)")
     args = parser.parse_args()

@@ -10,7 +10,7 @@ import typing as t
 from . import Failure
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-#: Wheels' names for what Lambda has: its Python 3.12 and later run on glibc 2.34.
+#: Wheel platforms that Lambda can load: its Python 3.12 and later run on glibc 2.34.
 GLIBC = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
 #: Lambda's architectures by the names that wheels have for them.
 MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
@@ -33,7 +33,7 @@ def lock(engine: str, architecture: str) -> pathlib.Path:
 def _kind(engine: str, architecture: str) -> str:
     """What the files of a function are named by: engines of the same packages share them."""
     engine = engine.removesuffix("-int8")
-    # Of ONNX Runtime one release has wheels for both; of PyTorch's CPU builds none on the default index has.
+    # One release of ONNX Runtime has wheels for both. No CPU build of PyTorch on the default index has.
     return f"{engine}-arm64" if (engine, architecture) == ("torchscript", "arm64") else engine
 
 
@@ -57,7 +57,7 @@ def installed(engine: str) -> Files:
 
     files: Files = {}
     seen: set[str] = set()
-    # Whatever the machine: the tests install this PyTorch on each.
+    # The x86 list on any machine, because the tests install that PyTorch everywhere.
     lines = [line for path in requirements(engine, "x86_64") for line in path.read_text().splitlines()]
     queue = [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
     while queue:

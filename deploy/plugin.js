@@ -1,7 +1,7 @@
-// What `sls deploy`, `sls rollback` and `sls remove` do for carvae beside osls's own: the function's archive and the model
-// are built where they are missing, the model is published before a version of the function names it, the gateway calls
-// the alias `live` of a numbered version, and a version that doesn't answer is turned back. The steps on AWS are
-// deploy/stack.py's, called by scripts/stack.py.
+// Extends osls's `sls deploy`, `sls rollback` and `sls remove` for carvae: builds the function's archive and the model
+// where they are missing, publishes the model before a version of the function names it, has the gateway call the alias
+// `live` of a numbered version, and rolls back a version that doesn't answer. The steps on AWS are in deploy/stack.py,
+// which scripts/stack.py calls.
 const { spawnSync } = require("child_process");
 const fs = require("fs");
 const path = require("path");
@@ -84,7 +84,7 @@ module.exports = class Carvae {
     this.service.provider.runtime = `python${JSON.parse(fs.readFileSync(facts, "utf8")).python}`;
   }
 
-  // Part of the stack from its creation on, so that the first model, too, is there before what reads it.
+  // The bucket is in the stack from its creation, so that even the first model is there before the function reads it.
   createModelBucketFirst() {
     const { compiledCloudFormationTemplate, coreCloudFormationTemplate } = this.service.provider;
     for (const template of [compiledCloudFormationTemplate, coreCloudFormationTemplate]) {
@@ -97,8 +97,8 @@ module.exports = class Carvae {
     this.serverless.utils.writeFileSync(written, coreCloudFormationTemplate);
   }
 
-  // By its version and not by the pointer: so each version of the function has one model for good, and a canary or a way
-  // back is one move of the alias.
+  // The model is named by its version, not by the pointer: each version of the function then keeps its model, and a
+  // canary or a rollback only moves the alias.
   nameModel() {
     this.service.functions.api.environment.CARVAE_BUNDLE = { "Fn::Sub": `s3://\${ModelBucket}/models/${this.model}` };
   }

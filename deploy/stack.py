@@ -142,7 +142,7 @@ class Stack:
         api = "/api" if "DistributionId" in outputs else outputs["HttpApiUrl"]
         site.upload(site.files(ROOT / "static", api), outputs["SiteBucketName"], print, self.region)
         if "DistributionId" in outputs:
-            # Always: the edge keeps cars, too, which another model would draw otherwise.
+            # Even if no file of the page changed: CloudFront also caches cars, which another model draws differently.
             site.forget_copies(outputs["DistributionId"], self.region)
         print(f"the page: {outputs['SiteUrl']}\nthe API:  {outputs['HttpApiUrl']}", flush=True)
 

@@ -43,15 +43,15 @@ LEFT_OUT = re.compile(
     re.VERBOSE,
 )
 
-#: What torch needs of the wheels for arm64 alone, in the order of its dependencies.
+#: Libraries that only torch's arm64 wheels bring and need, in the order of their dependencies.
 ARM64_ONLY = (
     r"torch\.libs/libgfortran-.*",
     r"torch\.libs/libopenblasp-.*",
     r"torch\.libs/libarm_compute-.*",
     r"torch\.libs/libarm_compute_graph-.*",
 )
-#: Libraries in the order of their dependencies, torch's own last; what wheels for x86 have in torch/lib those for arm64
-#: have in torch.libs, its names with a hash.
+#: Libraries in the order of their dependencies, torch's own last. Where wheels for x86 have one in torch/lib, those for
+#: arm64 may have it in torch.libs, with a hash in its name.
 LOAD = (
     r"torch/lib/libgomp\.so\.1|torch\.libs/libgomp-.*",
     *ARM64_ONLY,

@@ -19,7 +19,7 @@ from .settings import Settings
 #: Largest request body: what is left of Lambda's 6 MB after base64.
 MAX_BODY = 4_500_000
 
-#: Largest ``first``: from there on, too, a seed has as many cars as can be asked for.
+#: Largest ``first``: even the largest ``count`` from there stays within a seed's indices.
 MAX_FIRST = MAX_INDEX - inputs.MAX_COUNT + 1
 
 #: Most directions that are told: more sliders than that are no help to anybody.
@@ -122,8 +122,8 @@ def random() -> Response:
         else:
             response = _answer(images.encode(images.grid(pictures), form), form, model)
     response.headers["Carvae-Seed"] = str(seed)
-    # With a seed the same model draws the same cars. A browser asks again, as it can't know of another model; a shared
-    # cache in front, which a deployment empties, need not.
+    # With a seed, the same model draws the same cars. A browser must ask again, because it can't know whether the model
+    # has changed. A shared cache in front need not, because a deployment clears it.
     response.headers["Cache-Control"] = "public, max-age=0, s-maxage=86400" if "seed" in request.args else "no-store"
     return response
 
@@ -240,9 +240,9 @@ def _loader() -> Loader:
 
 
 def _model(to_draw: bool = False) -> Model:
-    """The model, or a 503; the first request to get it learns what loading it took.
+    """The model, or a 503; the first request that gets it also reports the time of the cold start.
 
-    One that is asked for to draw may still lack its encoder.
+    With ``to_draw``, the model may still lack its encoder.
     """
     loader = _loader()
     try:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 #: Parts of a file (segments, chunks, blocks, strips), each a turn of a loop in Python; honest files have hundreds.
 MAX_PARTS = 20_000
 
-#: Pixels times scans of a JPEG, as every scan goes over all pixels; usual are at most 12 scans.
+#: Pixels times scans of a JPEG, because every scan visits all pixels; most JPEGs have at most 12 scans.
 MAX_SCANNED = 600_000_000
 
-#: A marker of a JPEG: not a stuffed FF 00, no restart, no fill byte.
+#: A JPEG marker, except a stuffed FF 00, a restart or a fill byte.
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 _SOS, _EOI, _ALONE = 0xDA, 0xD9, (0x01, 0xD8)
 
@@ -19,7 +19,7 @@ _SOS, _EOI, _ALONE = 0xDA, 0xD9, (0x01, 0xD8)
 #: without any data as long as one with it.
 _CODED, _HUFFMAN = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)), (0xC0, 0xC1, 0xC2)
 
-#: How a TIFF may be compressed: not at all, for fax, LZW, PackBits, deflate; what else it may be is a file in the file.
+#: Accepted TIFF compressions: none, fax, LZW, PackBits and deflate. Others embed a file of another format.
 _COMPRESSION, _COMPRESSIONS = 259, (1, 2, 3, 4, 5, 8, 32773, 32946)
 
 #: Tags of a TIFF that list its strips or tiles, of whatever type their numbers are.
@@ -117,7 +117,7 @@ def _tiff(data: bytes) -> Iterator[int]:
             tag, kind, count = struct.unpack_from(order + "HHI", data, at + 2 + 12 * index)
             if tag == _COMPRESSION:
                 _check_coding("a TIFF", struct.unpack_from(order + "H", data, at + 10 + 12 * index)[0], _COMPRESSIONS)
-            # Bytes and texts are one value each, unless they are meant as numbers.
+            # A field of bytes or text counts as one value, except in the tags that list strips or tiles.
             one = kind in (1, 2, 6, 7) and tag not in _STRIPS
             yield from itertools.repeat(tag, 1 if one else max(1, count))
     except struct.error:

@@ -31,8 +31,8 @@ from .errors import Problem
 Array: t.TypeAlias = NDArray[np.float32]
 Turn: t.TypeAlias = Callable[[], contextlib.AbstractContextManager[None]]
 
-#: Most pixels of an upload. A JPEG is scaled down while it is decoded; the others are decoded whole, and 24 megapixels
-#: of the dearest, a lossless WebP, take 0.5 s of a core and 380 MB.
+#: Most pixels per upload. A JPEG is scaled down while it is decoded. Other formats are decoded at full size: the most
+#: expensive, a lossless WebP, takes 0.5 s of one core and 380 MB for 24 megapixels.
 MAX_JPEG_PIXELS = 50_000_000
 MAX_PIXELS = 24_000_000
 MIN_SIDE = 8
@@ -259,8 +259,8 @@ def _check_sides(sides: tuple[int, int], limit: int, field: str) -> None:
 
 def _small(image: Image.Image, size: int, channels: int) -> Image.Image:
     """Decode and scale to `size` on the longest side, upright."""
-    # Scales inside the JPEG decoder: a large photograph takes an eighth of the time, and twice the final
-    # size leaves the last step to the same filter as for any other picture.
+    # A JPEG is scaled inside its decoder, which takes an eighth of the time for a large photograph. It is scaled to
+    # twice the final size, so that the last step uses the same filter as for any other picture.
     share = 2 * size / max(image.size)
     image.draft(None, (math.ceil(image.width * share), math.ceil(image.height * share)))
     image.load()

@@ -26,7 +26,7 @@ def _make_handler() -> t.Callable[[dict[str, t.Any], object], t.Any]:
 #: Answers one API Gateway event, payload format 1.0 or 2.0, given with Lambda's context.
 handler = _make_handler()
 
-# Init has its own CPU and its own 10 s, of which the imports took some; what is not done by then goes on later. A copy
-# that starts for a visitor answers as soon as it can draw; one that is made in advance is made whole.
+# Init has its own CPU and its own 10 s, of which the imports have used some. Loading that is unfinished by then goes on
+# later. A copy that starts for a visitor answers as soon as it can draw; one started in advance loads completely.
 for_a_visitor = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand") == "on-demand"
 loader.wait(8, to_draw=for_a_visitor)

@@ -76,7 +76,7 @@ class Loader:
 
     def retry_after(self) -> int:
         """Whole seconds until it is worth asking again, at least 1."""
-        # A difference of clock readings may be a hair above the whole seconds that were added.
+        # A rounding error may put the difference of two clock readings just above a whole number of seconds.
         return max(1, math.ceil(self._retry_at - time.monotonic() - 1e-6))
 
     def retry_if_due(self) -> None:
@@ -126,7 +126,7 @@ class Loader:
 
             engine = engines.load(self.settings.engine, bundle, self.settings.threads, can_draw)
             self.model = self.drawing = Model(bundle.manifest, engine, time.perf_counter() - started)
-            # A model that works, though not all went well, is told as degraded.
+            # A model that works although something went wrong is reported as degraded.
             self.detail = "; ".join(bundle.warnings) or None
             log.info("model %s %s ready in %.2f s", bundle.manifest.name, bundle.manifest.version, self.model.seconds)
         except BundleError as error:

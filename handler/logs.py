@@ -9,8 +9,8 @@ import typing as t
 log = logging.getLogger("carvae")
 log.setLevel(logging.INFO)
 
-#: CloudWatch's embedded metric format, a few lines of it. AWS Powertools' import takes 64 ms. Each value of a dimension
-#: is a metric that is paid for, so routes are none.
+#: A few lines of CloudWatch's embedded metric format; importing AWS Powertools would take 64 ms. Each value of a
+#: dimension is billed as a metric, so the route is not a dimension.
 _METRICS = [
     {
         "Namespace": "carvae",

@@ -77,7 +77,7 @@ def install(app: Flask, origins: tuple[str, ...]) -> None:
             response.headers["Server-Timing"] = timings.replace("cold;", 'cold;desc="cold start";')
         line = {
             "request_id": g.request_id,
-            # Any word may be one; another's is the visitor's text.
+            # A method may be any word; an unknown one is the visitor's text.
             "method": request.method if request.method in _METHODS else None,
             # The rule, not the path: a path is the visitor's text.
             "route": request.url_rule.rule if request.url_rule else None,
@@ -115,7 +115,7 @@ def _allow_origin(response: Response, origins: tuple[str, ...]) -> None:
 
 
 def _compress(response: Response) -> None:
-    """Compress long JSON for clients that take it: of data URLs and latents half remains."""
+    """Compress long JSON for clients that accept it: data URLs and latents shrink to half."""
     if response.mimetype != "application/json" or len(response.data) < _WORTH_COMPRESSING:
         return
     response.vary.add("Accept-Encoding")

@@ -28,7 +28,7 @@ ALLOWED = frozenset(
 #: What a file's source may not name: methods that run while it is loaded, hooks, classes written in C++.
 _NOT_IN_SOURCE = (b"__setstate__", b"__forward_hooks__", b"__forward_pre_hooks__", b"torch.classes")
 
-#: How the two kinds of files begin that torch.jit.load reads: an archive, or a flatbuffer with its mark at byte 4.
+#: Marks of the two kinds of files that torch.jit.load reads: an archive's at byte 0, a flatbuffer's at byte 4.
 _ARCHIVE, _FLATBUFFER = b"PK\3\4", b"PTMF"
 
 

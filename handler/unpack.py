@@ -46,8 +46,8 @@ def load_libraries(packed: Path = PACKED) -> None:
 def unpack_libraries(packed: Path, index: dict[str, t.Any]) -> Path:
     """Unpack what `index` lists, unless an earlier start has done so; returns the folder with the libraries."""
     folder = _own_folder(index["key"])
-    # Held until all is there, let go by the system if we are killed: a second start waits instead of unpacking too,
-    # for which the disk has no room.
+    # Held until everything is unpacked; the system releases it if we are killed. A second start waits instead of
+    # unpacking as well, for which the disk has no room.
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for left in folder.glob(f"*{files.PARTIAL}"):  # by a start that was killed; /tmp has no room for them

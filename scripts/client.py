@@ -77,8 +77,8 @@ def _parser() -> argparse.ArgumentParser:
 
     for name, work, text in (
         ("reconstruct", _reconstruct, "rebuild photographs"),
-        ("encode", _encode, "photographs to latents, as JSON"),
-        ("decode", _decode, "latents, as encode writes them, to cars"),
+        ("encode", _encode, "turn photographs into latents, as JSON"),
+        ("decode", _decode, "draw cars from latents, as encode writes them"),
     ):
         kinds = {".json"} if name == "decode" else PICTURES
         suffix = ".json" if name == "encode" else ".png"

@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--limit", type=int, default=0, help="score at most so many photographs; 0: all (%(default)s)")
     parser.add_argument("--size", type=int, help="side in pixels to reduce pictures to first (the model's own)")
     parser.add_argument("--features", choices=("lite1", "lite2", "inception"), default="lite1", help="(%(default)s)")
-    parser.add_argument("--controls", action="store_true", help="score spoilt photographs in place of the model")
+    parser.add_argument("--controls", action="store_true", help="score degraded photographs instead of the model")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/evaluation.json"), help="(%(default)s)")
     args = parser.parse_args()
     try:
@@ -48,7 +48,7 @@ def main() -> int:
         bundle = Bundle.open(args.bundle, pathlib.Path("build/cache"))
         if args.size is not None and not 32 <= args.size <= bundle.manifest.image_size:
             raise ValueError(f"--size: {args.size} is not within 32 and the model's {bundle.manifest.image_size}")
-        # Photographs are spoilt at the size that they are scored at; a model is given whole ones.
+        # Photographs are degraded at the size at which they are scored; a model gets them at its own size.
         side = args.size if args.controls and args.size else bundle.manifest.image_size
         split = open_photographs(args.data, side, args.splits)
         photographs, training = split(args.split), split("train")

@@ -35,7 +35,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--data",
         type=pathlib.Path,
-        help="prepared data, if it has moved; for released weights: to measure what is plausible and eight bits cost",
+        help="prepared data, if it has moved; for released weights: to measure plausibility and the cost of eight bits",
     )
     parser.add_argument("--prior", choices=("mixture", "normal"), help="kind of prior to draw from")
     parser.add_argument("--mixture-axes", type=int, help="principal axes of the mixture (160, fewer for few codes)")
@@ -58,7 +58,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
         )
         made = assembly.assemble(args.weights, choice, say, args.data, args.directions)
         if args.out:
-            # It measures what the released weights then know of their twins.
+            # First, because it measures the twins' cost, which the released weights then record.
             manifest = export.write_bundle(made.release, made.version, made.card, args.out, made.photographs, say)
             size = sum(file["bytes"] for file in manifest["files"].values()) / 1e6
             print(f"{args.out}: {manifest['version']}, {len(manifest['files'])} files, {size:.1f} MB")

@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument(
         "--architecture", choices=function.ARCHITECTURES, default="x86_64", help="Lambda's (%(default)s)"
     )
-    parser.add_argument("--same-interpreter", action="store_true", help="for this interpreter, from what it has")
+    parser.add_argument("--same-interpreter", action="store_true", help="for this interpreter, with its packages")
     parser.add_argument("--out", type=pathlib.Path, default=function.ROOT / "build", metavar="FOLDER", help="(build)")
     args = parser.parse_args()
     if (args.engine, args.python) == ("torchscript", "3.14"):

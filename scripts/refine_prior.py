@@ -33,7 +33,7 @@ def main() -> int:
         "--compared",
         type=int,
         default=default.compared,
-        help="photographs, and cars of the last steps, that each is compared with (%(default)s)",
+        help="photographs, and cars of the last steps, to compare each car with (%(default)s)",
     )
     parser.add_argument("--learning-rate", type=float, default=default.learning_rate, help="of Adam (%(default)s)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in OUT")

@@ -32,7 +32,7 @@ def main() -> int:
     )
     parser.add_argument("url", nargs="?", default="http://127.0.0.1:8000", help="address of the page (%(default)s)")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs/images", help="folder (%(default)s)")
-    parser.add_argument("--static", type=pathlib.Path, default=STATIC, help="folder of the page's own (%(default)s)")
+    parser.add_argument("--static", type=pathlib.Path, default=STATIC, help="folder of the page's images (%(default)s)")
     parser.add_argument("--only", nargs="*", metavar="NAME", help="take these alone, such as social.png")
     args = parser.parse_args()
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -108,7 +108,7 @@ def _social(browser: Browser, url: str) -> bytes:
     page.set_viewport_size({"width": 1200, "height": 630})
     page.locator("#random-cars > [data-ref]").nth(CARS - 1).wait_for()
     expect(page.locator("#hero-play")).to_be_visible()
-    page.evaluate("document.getElementById('notes').remove()")  # a slow machine's news are not for the picture
+    page.evaluate("document.getElementById('notes').remove()")  # a slow machine's notes don't belong in the picture
     return page.screenshot()
 
 

@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("--depth", type=int, default=default.depth, help="its residual blocks (%(default)s)")
     parser.add_argument("--batch", type=int, default=default.batch, help="codes per step (%(default)s)")
     parser.add_argument(
-        "--learning-rate", type=float, default=default.learning_rate, help="at its highest (%(default)s)"
+        "--learning-rate", type=float, default=default.learning_rate, help="peak learning rate (%(default)s)"
     )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in OUT")
     args = parser.parse_args()

@@ -24,7 +24,7 @@ from handler.admission import WAITING, Gate
 #: Seconds within which a request must have come in whole, however slowly its bytes follow each other.
 RECEIVE_S = 20
 
-#: Seconds without a byte taken after which an answer is given up, and seconds within which all of it must be taken.
+#: Seconds after which an answer is given up if the client takes no byte of it, and within which it must take all.
 STALLED_S = 20
 SEND_S = 120
 
@@ -50,16 +50,16 @@ MAX_FRAMING = 100_000
 #: Seconds that requests have to be finished after the server was told to end.
 DRAIN_S = 20
 
-#: Seconds for which a server that was told to end still takes connections, to refuse those that wait to be taken.
+#: Seconds for which a stopping server still accepts connections, in order to refuse those in the queue.
 REFUSING_S = 0.5
 
 #: Seconds for which a remark of the server is not repeated.
 QUIET_S = 60.0
 
-#: Seconds after which memory that is free between what is used goes back to the system.
+#: Seconds between two calls that return free memory inside the heaps to the system.
 TRIM_S = 30.0
 
-#: glibc's names: how many heaps there are, how much at the end of one is kept, and what is mapped by itself instead.
+#: mallopt's parameters: number of heaps, free bytes kept at a heap's end, least size of a block with its own mapping.
 _ARENA_MAX, _TRIM_THRESHOLD, _MMAP_THRESHOLD = -8, -1, -3
 
 #: Larger blocks go back to the system when they are freed: above a tensor of 256 pixels with 32 channels, which is
@@ -128,14 +128,14 @@ class _Rest(HTTPRequestParser):  # type: ignore[misc]
 class Channel(HTTPChannel):  # type: ignore[misc]
     """A connection.
 
-    It must deliver each request within `RECEIVE_S`. A request is begun when the answer before it was taken, so that a
-    client which never reads holds one answer and no thread.
+    It must deliver each request within `RECEIVE_S`. A request is started once the client has taken the previous
+    answer, so a client that never reads holds one answer and no thread.
     """
 
     error_task_class = ProblemTask
-    began: float | None = None  # to receive a request
-    answered: float | None = None  # and what is left of the answer is still to be taken
-    waiting = False  # a request, until the client has taken the answer before it
+    began: float | None = None  # when the first byte of the current request came
+    answered: float | None = None  # when the latest answer was computed; the client may not have taken all of it
+    waiting = False  # whether a request waits until the client has taken the previous answer
 
     def parser_class(self, adj: t.Any) -> HTTPRequestParser:
         """Make a parser of the next request."""
@@ -268,7 +268,7 @@ def _channels(server: t.Any) -> list[Channel]:
 
 
 class OncePerMinute(logging.Filter):
-    """Passes a remark once in `QUIET_S`, whatever it is about: a client can cause thousands."""
+    """Passes each kind of message once per `QUIET_S`, whatever its details: a client can cause thousands."""
 
     def __init__(self) -> None:
         super().__init__()

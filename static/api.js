@@ -28,8 +28,8 @@ export class Problem extends Error {
 }
 
 /**
- * What a piece of work (`job` in notes.js) hands on to its requests: `onWait` hears of each pause before a retry,
- * `onCold` of an answer that the server had to be woken up for.
+ * What a piece of work (`job` in notes.js) passes to its requests: `onWait` is called before each pause for a retry,
+ * `onCold` after an answer for which the server had to start.
  * @typedef {{signal?: AbortSignal, onWait?: (wait: {status: number, seconds: number}) => void, onCold?: () => void}} Context
  */
 
@@ -89,7 +89,7 @@ export async function requestJson(path, { json, ...options } = {}) {
 /** @param {string} path @param {RequestInit} options @param {AbortSignal} [signal] */
 async function send(path, options, signal) {
   signal?.throwIfAborted();
-  const limit = new AbortController(); // not AbortSignal.any: a page on a browser without it would be dead
+  const limit = new AbortController(); // AbortSignal.any would break the page in browsers without it
   setTimeout(() => limit.abort(), TIME_LIMIT_MS);
   signal?.addEventListener("abort", () => limit.abort(signal.reason));
   try {

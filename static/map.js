@@ -163,7 +163,7 @@ const missing = () => cells().filter((cell) => !pictures.has(String(cell)));
 
 /** @param {number[][]} wanted @param {Context} context */
 async function drawOnce(wanted, context) {
-  const into = pictures; // another car's map, opened meanwhile, is another one
+  const into = pictures; // opening another car's map meanwhile replaces `pictures`
   const { images } = await requestJson(pictured("/decode", { size: CELL }), { json: { latents: wanted.map(latentAt) }, ...context });
   wanted.forEach((cell, i) => into.set(String(cell), images[i]));
   if (into === pictures) showCells();

@@ -36,7 +36,7 @@ function note(text, { kind = "news", act, label = "", close } = {}) {
   return $note.appendTo("#notes");
 }
 
-/** Take back all that is said, except of work still going on. */
+/** Remove all notes except those of running work. */
 export const quiet = () => $("#notes > :not(.note--busy)").remove();
 
 /** News that goes away by itself, unless it is `lasting`. @param {string} text @param {Buttons & {lasting?: boolean}} [options] */
@@ -56,8 +56,8 @@ const asked = new Map();
  * Run one piece of work with a note about it; work of the same key that is still running is given up for it.
  * @param {string} key
  * @param {string} doing  "Drawing 12 cars"
- * @param {(context: JobContext) => Promise<unknown>} work  what it gets goes on to `request`; by `settled` it waits until
- *   no quick click follows, unless it is the first
+ * @param {(context: JobContext) => Promise<unknown>} work  passes what it gets to `request`; `settled` waits until no
+ *   quick click follows, except for the first one
  * @returns {Promise<boolean>}  whether it came to its end; a retry from the note is not waited for
  */
 export async function job(key, doing, work) {

@@ -3,7 +3,7 @@
 //: The model sees 256 pixels; twice that keeps its own, better, downscaling in charge.
 const UPLOAD_SIDE = 512;
 const SMALL_ENOUGH_BYTES = 200_000;
-const DOWNLOAD_SIDE = 512; // a picture of 128 pixels is a stamp in a chat
+const DOWNLOAD_SIDE = 512; // 128 pixels are too small in a chat
 const CARD = { width: 1200, height: 630, margin: 40, foot: 90 }; // the shape of a link's preview
 const COLUMNS = 32; // are enough to tell a white bar
 const WHITE = 232; // a decoder's bars are nearly white
@@ -56,8 +56,8 @@ export async function toPng(url, side = DOWNLOAD_SIDE) {
 export const withoutBars = (url) => toPng(url, 0);
 
 /**
- * Let a square picture fill its window as far as nothing but its white bars is cut: `--filled`, for style.css, is the
- * share of its height between them. Pictures that belong together keep one scale.
+ * Let a square picture fill its window so far that only its white bars are cut: `--filled`, for style.css, is the share
+ * of its height between them. Pictures that belong together share one scale.
  * @param {HTMLImageElement} image
  */
 export function measureBars(image) {

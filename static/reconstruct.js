@@ -65,7 +65,7 @@ export function reconstruct(file, name = "Your car") {
  * @returns {Promise<Result>}
  */
 export async function encode(file, name, context) {
-  const body = new FormData(); // needs no question ahead across origins, as image/* would
+  const body = new FormData(); // needs no CORS preflight, which image/* would
   const sent = await shrink(file);
   body.append("image", sent, "car");
   const answer = await requestJson("/reconstruct", { method: "POST", body, ...context });
@@ -201,7 +201,7 @@ export function start() {
   $("#file, #file-camera").on("change", ({ target }) => {
     const input = /** @type {HTMLInputElement} */ (target);
     const file = firstPicture(input);
-    input.value = ""; // the same file again is news again
+    input.value = ""; // so that choosing the same file again is a change
     if (file) reconstruct(file);
   });
 }

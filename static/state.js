@@ -16,8 +16,8 @@
  *   place of the cell at the lower left, in cells, or nothing where the car is in the middle
  * @typedef {{random: RandomState, reconstruct: ReconstructState, morph: MorphState, tune: TuneState, map: MapState}} States
  * @typedef {keyof States} View
- * @typedef {"push" | "replace" | "complete" | "none"} Address  what a change does to the address: a new step of the
- *   history, none, none and the model that the address names is kept, nothing
+ * @typedef {"push" | "replace" | "complete" | "none"} Address  what a change does to the address: "push" adds a
+ *   step to the history, "replace" adds none, "complete" also keeps the model in the address, "none" changes nothing
  * @typedef {Record<string, string | undefined>} Params  what an address holds
  */
 

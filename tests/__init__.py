@@ -1,8 +1,8 @@
 import os
 from pathlib import Path
 
-# Test processes, and the commands that they start, share the cores. Threads of one of them wait for each other in a
-# busy loop, and a training that takes seconds took minutes. Set before torch is imported, which reads it.
+# Test processes and the commands that they start share the cores. With more threads, which wait for each other in busy
+# loops, a training of seconds took minutes. The variable is set before torch is imported, which reads it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 #: What is built or installed once, for all test processes and later runs.

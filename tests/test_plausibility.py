@@ -1,4 +1,4 @@
-"""What looks like a car when serving is what was measured: neither side imports the other."""
+"""Serving measures plausibility exactly as export did: neither side imports the other."""
 
 import typing as t
 

@@ -35,7 +35,7 @@ def main(name: str, description: str, measure: Part, draw: Callable[[Sequence[Fi
     parser.add_argument("--quick", action="store_true", help="few repeats: shows that it works, writes nothing")
     parser.add_argument("--out", type=pathlib.Path, default=RESULTS, metavar="FOLDER", help="(benchmarks/results)")
     args = parser.parse_args()
-    # Ended from outside, too, it ends the servers and functions that it started.
+    # SIGTERM, too, must stop the servers and functions that the benchmark started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if not (args.bundle / "manifest.json").is_file():

@@ -147,7 +147,7 @@ def start(
 
 
 def _read_only(code: Path) -> list[str]:
-    """How root, whom permissions don't stop, gets a folder that is read-only; others have the permissions."""
+    """A command prefix that makes a folder read-only for root, whom permissions don't stop; empty for others."""
     script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && cd "$0" && exec "$@"'
     prefix = ["unshare", "--mount", "sh", "-c", script, str(code)]
     if os.getuid() or not shutil.which("unshare"):

@@ -94,10 +94,10 @@ class ImageData(L.LightningDataModule):
     def on_after_batch_transfer(self, batch: Tensor, dataloader_idx: int) -> Tensor:
         trainer = t.cast(L.Trainer, self.trainer)
         if (self.flip or self.binarise) and trainer.training:
-            # The batch that Lightning has counted last is the one before this.
+            # Lightning's index is still that of the previous batch.
             part = (trainer.fit_loop.batch_idx + 1) % trainer.accumulate_grad_batches
             generator = step_generator(self.seed, trainer.global_step, 1, part)
-            # Drawn for the batch of all processes, of which each takes its rows: their number changes no result.
+            # Drawn for all processes together, and each takes its rows, so the number of processes changes no result.
             whole, mine = trainer.world_size * len(batch), slice(trainer.global_rank, None, trainer.world_size)
             if self.flip:
                 mirrored = torch.rand(whole, generator=generator)[mine] < 0.5

@@ -55,7 +55,7 @@ def _exchange(one: pathlib.Path, other: pathlib.Path) -> None:
         rename = ctypes.CDLL(None, use_errno=True).renameat2
         if rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0:
             return
-    # Elsewhere, and on file systems that can't: nothing is at `other` for an instant.
+    # On other systems, and on file systems that can't exchange folders, nothing is at `other` for an instant.
     aside = one.with_name(one.name + "-before")
     other.rename(aside)
     one.rename(other)

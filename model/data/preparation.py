@@ -47,10 +47,10 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 MOST_PIXELS = 50_000_000
 
 
-#: Tags of a TIFF. Photographs have some dozens, and Pillow reads 64,000 of them six times over, in seconds.
+#: Most tags of a TIFF. Photographs have a few dozen. Pillow reads 64,000 tags six times, which takes seconds.
 MOST_TAGS = 1_000
 
-#: By a TIFF's first bytes: order of bytes, and types of where its tags are and of their number.
+#: By a TIFF's first bytes: its byte order, and the struct formats of its tags' offset and number.
 _TIFF = {
     b"II*\0": ("<", "4xI", "H"),
     b"MM\0*": (">", "4xI", "H"),

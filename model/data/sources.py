@@ -14,7 +14,7 @@ from .prepared import SPLITS
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
-#: Evaluation splits come first: of two near duplicates the one that keeps its place is never the training image.
+#: Evaluation splits come first, so that of two near duplicates it is the training image that is left out.
 SPLIT_ORDER = {"test": 0, "val": 1, "train": 2}
 
 #: Bytes of one image, unpacked: 50 megapixels with four channels and room.
@@ -73,7 +73,7 @@ def shown(name: str) -> str:
 
 
 def _named(source: Source) -> Source:
-    """Replace a source whose name no table can hold by one that says so."""
+    """Replace a source whose name can't be written to a table by one that reports this."""
     try:
         source.name.encode()
     except UnicodeEncodeError:
@@ -148,7 +148,7 @@ def _read_member(path: pathlib.Path, name: str) -> bytes:
             if info.file_size > LARGEST_FILE:
                 raise LeftOut(TOO_LARGE)
             with archive.open(info) as file:
-                # Without a length, a member that holds more than it says would be unpacked whole.
+                # With a limit, because a member that holds more than its stated size would be unpacked completely.
                 return file.read(info.file_size + 1)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise LeftOut("damaged in the zip") from error

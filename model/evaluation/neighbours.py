@@ -14,7 +14,7 @@ K = 5
 
 @dataclasses.dataclass(frozen=True)
 class Neighbours:
-    """How two sets lie among each other.
+    """How far two sets cover each other.
 
     Parameters
     ----------

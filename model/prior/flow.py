@@ -55,7 +55,7 @@ def _start_at_zero(layer: nn.Module) -> None:
 
 
 def _full_precision(x: Tensor) -> torch.autocast:
-    """No half precision on the way between codes and axes: the narrowest would be lost in what the widest round to."""
+    """Full precision between codes and axes: the narrowest axes would be lost in the rounding errors of the widest."""
     return torch.autocast(x.device.type, enabled=False)
 
 
@@ -99,7 +99,7 @@ class Velocity(nn.Module):
         x = self.inward(places)
         for block in self.blocks:
             x = block(x, time)
-        # The field of Gaussian codes is the place times a number for each axis and time.
+        # For Gaussian codes, the velocity is the place times one number per axis and time.
         gain, along = self.gains(time).chunk(2, 1)
         return t.cast(Tensor, self.outward(self.norm(x)) * (1 + gain) + along * places)
 
@@ -127,7 +127,7 @@ class Flow(Prior):
         """Set origin and principal axes, widest first, from codes ``(N, D)``; the unit is their overall deviation."""
         self.origin.copy_(codes.mean(0))
         centred = codes - self.origin
-        # Of the covariance, which is small; its eigenvectors come by rising variance.
+        # The covariance matrix is small. Its eigenvectors come in order of rising variance.
         variances, vectors = torch.linalg.eigh((centred.T @ centred / len(codes)).double())
         self.axes.copy_(vectors.T.flip(0))
         self.unit.copy_(variances.mean().sqrt())
@@ -174,7 +174,7 @@ class Flow(Prior):
         places = noise * self.noise_scale
         size = 1.0 / self.config.steps
         for step in range(self.config.steps):
-            # One time for all rows: exported, everything that depends on it alone is a constant.
+            # One time for all rows, so that everything that depends on it alone is a constant in the exported function.
             time = torch.full((1, 1), step * size, device=noise.device)
             half = places + 0.5 * size * self.velocity(places, time)
             places = places + size * self.velocity(half, time + 0.5 * size)

@@ -136,7 +136,7 @@ def principal_directions(codes: Array, count: int = 8, names: t.Sequence[str] = 
             "vector": axis.astype(np.float64).round(5).tolist(),
         }
         for name, axis, deviation in zip(named, pca.components_, deviations, strict=False)
-        if deviation > 0  # one code has none, which is no number
+        if deviation > 0  # with a single code it is NaN
     ]
 
 

@@ -148,7 +148,7 @@ def from_checkpoint(
     # Mirrored images too, where training mirrored them.
     mirrored = training["data"].get("flip", True)
     codes = vae_codes.encode_mirrored(encoder, images) if mirrored else vae_codes.encode(encoder, images)
-    # Not for released weights: `make run` exports those on a machine that has nothing for training.
+    # Imported here: released weights don't come this far, and `make run` exports those without the training packages.
     from ..data import preparation
 
     card = {"source": "MNIST", "images": len(images)}

@@ -35,8 +35,8 @@ FUNCTIONS = ("encoder", "decoder")
 CARS = 16
 SEED = 7
 
-#: Percentage of a tensor's values that are inside its range. The few beyond are clipped: with the range of them all
-#: the released model's reconstructions lose more than twice as much (docs/performance.md).
+#: Percentage of a tensor's values inside its quantisation range. The few beyond are clipped: with a range for all of
+#: them, the released model's reconstructions lose more than twice as much (docs/performance.md).
 PERCENTILE = 99.99
 
 #: Channels that a convolution needs on both sides to be worth eight bits.
@@ -46,7 +46,7 @@ FEWEST_CHANNELS = 32
 MOST_DB = 0.1
 MOST_POINTS = 1.0
 
-#: Mean PSNR in dB of the twins' random cars against the single-precision ones below which something went wrong.
+#: Lowest acceptable mean PSNR, in dB, of the twins' random cars against the single-precision ones.
 CLOSEST = 30.0
 
 #: Photographs that the cost is measured on, at most and at least.
@@ -229,7 +229,7 @@ def measure(made_of: str, folder: pathlib.Path, photographs: prepared.Images, pr
     ImportError
         The packages that judge pictures are not installed.
     """
-    # Not for released weights: `make run` exports those on a machine that has nothing for training.
+    # Imported here: released weights don't come this far, and `make run` exports those without the training packages.
     from ..evaluation import judge, reconstruction
 
     chosen = prepared.Images(photographs.images, photographs.rows[:MOST_PHOTOGRAPHS].tolist())

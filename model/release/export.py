@@ -72,7 +72,7 @@ def _write(
     for name, module in release.parts().items():
         trace(name, module, shapes[name]).save(str(work / f"{name}.ts"))
         write_onnx(name, module, shapes[name], work / f"{name}.onnx")
-    # Of the others no matrix fits: batch norm was folded into them.
+    # The other functions' matrices are not exact in half precision, because batch norm was folded into them.
     halve(work / "prior.onnx")
     eight_bit.add_twins(release, work, photographs, progress)
     (work / "MODEL_CARD.md").write_text(card, encoding="utf-8")
@@ -130,8 +130,7 @@ def write_onnx(name: str, module: nn.Module, shape: tuple[int, ...], path: pathl
     import onnxruntime
 
     argument, results = SIGNATURES[name]
-    # The exporter that goes by TorchScript: what is traced is what was traced above, in a fiftieth of the time of the
-    # newer one.
+    # The TorchScript-based exporter traces exactly what is traced above, in a fiftieth of the newer exporter's time.
     torch.onnx.export(
         fold_batch_norm(module),
         (_example(name, shape, BATCHES[0]),),
@@ -171,7 +170,7 @@ def halve(path: pathlib.Path) -> None:
     stored, widened = [], []
     for matrix in model.graph.initializer:
         values = onnx.numpy_helper.to_array(matrix)
-        with np.errstate(over="ignore"):  # what is too large becomes infinite, and stays as it is
+        with np.errstate(over="ignore"):  # values that overflow keep their matrix in single precision
             half = values.astype(np.float16) if values.dtype == np.float32 and values.ndim > 1 else values
         if half.dtype == values.dtype or not np.array_equal(half.astype(np.float32), values):
             stored.append(matrix)
@@ -190,7 +189,7 @@ def _example(name: str, shape: tuple[int, ...], batch: int) -> Tensor:
     if name != "encoder":
         return torch.randn(batch, *shape, generator=generator)
     images = torch.rand(batch, *shape, generator=generator)
-    # Bars of every height, or the tracer would see none.
+    # Each image gets bars of a different height; without them, the tracer would see none.
     for index, image in enumerate(images):
         image[:, : index + 1] = 1
         image[:, shape[1] - index - 1 :] = 1

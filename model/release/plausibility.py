@@ -21,7 +21,7 @@ Array: t.TypeAlias = NDArray[np.float64]
 #: Groups that a latent is divided into: the channels of the innermost grid, where there are as many.
 GROUPS = 8
 
-#: Training photographs that are summed up; their covariance is of 17 numbers.
+#: Training photographs from which mean and covariance of the 17 numbers are estimated.
 PHOTOGRAPHS = 2000
 
 #: Fewer photographs say too little of what is usual.

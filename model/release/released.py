@@ -121,7 +121,7 @@ def save(release: Release, path: pathlib.Path, largest: int | None = LARGEST) ->
         The file would have more bytes than ``largest``.
     """
     facts = {**release.facts, "network": dataclasses.asdict(release.network), "prior": describe(release.prior)}
-    facts["metrics"] = {}  # scores are of a bundle that is made of this file, and lie beside it
+    facts["metrics"] = {}  # scores belong to a bundle made from this file, and are kept beside the file
     content = safetensors.torch.save(tensors(release), {"carvae": json.dumps(facts)})
     if largest is not None and len(content) > largest:
         raise ValueError(f"{path}: {len(content)} bytes of weights; a released file has at most {largest}")

@@ -105,7 +105,7 @@ class Report(Callback):
         self._page(trainer, dataclasses.asdict(pictures.scores()))
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        # A failure must stay the failure that is reported: only a person's Ctrl-C is answered with a last page.
+        # A last page is written only after Ctrl-C: after an error, it could fail as well and hide that error.
         if isinstance(exception, KeyboardInterrupt) and trainer.is_global_zero and self.folder.exists():
             self._page(trainer)
 
@@ -181,7 +181,7 @@ class Network(t.Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Pictures:
-    """What a network shows of its data, by random numbers of its own: training draws the same with and without it."""
+    """A network's pictures of its data. Their random numbers are their own, so reports don't change the training."""
 
     network: Network
     data: ImageData

@@ -26,7 +26,7 @@ from ..vae.networks import channels_last
 from ..vae.perception import Perception, perceptual_distance
 from . import drifting
 
-#: Side in pixels at which discriminators look: at the whole picture made smaller, and at a piece of it as it is.
+#: Side in pixels of what discriminators see: the complete picture scaled down, and a crop of it at full size.
 SIDE = 128
 
 #: Steps between two measurements of how strongly each term pulls.
@@ -112,7 +112,7 @@ class Adversary(nn.Module):
         self.config, self.size = config, size
         self.discriminators = channels_last(nn.ModuleList(ProjectedDiscriminator() for _ in range(1 + (size > SIDE))))
         self.trained = [weight for weight in self.discriminators.parameters() if weight.requires_grad]
-        # Not for the loop that trains the decoder, nor for its processes to synchronise: see `learn`.
+        # The decoder's training loop must neither train them nor synchronise them across processes: see `learn`.
         self.discriminators.requires_grad_(False)
         self.optimizer = torch.optim.Adam(self.trained, config.learning_rate, betas=(0.0, 0.99))
         # What each of the added terms is multiplied by to pull as strongly as the reconstruction.
@@ -127,7 +127,7 @@ class Adversary(nn.Module):
             if module is not None:
                 t.cast(t.Any, module)._apply(fn, recurse)
         applied = t.cast(t.Self, super()._apply(fn, recurse))  # type: ignore[no-untyped-call]
-        # A run that goes on loads it before it is moved. The count of steps stays on the CPU.
+        # A resumed run loads the optimizer's state before the module is moved. The step count stays on the CPU.
         for averages in self.optimizer.state.values():
             averages |= {name: fn(value) for name, value in averages.items() if name != "step"}
         return applied

@@ -93,8 +93,8 @@ class RecipeCLI(LightningCLI):
             *([Judging()] if adversary.weight else []),
             LearningRateMonitor("step"),
             ModelCheckpoint(self.out / "checkpoints", "best", monitor=best, enable_version_counter=False),
-            # Of its own: with the option `save_last` Lightning leaves it behind when an epoch is not the best so far.
-            # At the end of each epoch, whether or not validation photographs are looked at then.
+            # A callback of its own, because `save_last` skips an epoch that is not the best so far. It saves after each
+            # epoch, with or without a validation.
             ModelCheckpoint(
                 self.out / "checkpoints", "last", enable_version_counter=False, save_on_train_epoch_end=True
             ),

@@ -19,7 +19,7 @@ SIDE = 128
 #: How near a neighbour must be to count, as a share of the mean distance between two photographs.
 TEMPERATURES = (0.03, 0.06, 0.15)
 
-#: Pictures that make a crowd; fewer have no density.
+#: Pictures that a crowd needs; fewer say nothing about density.
 LEAST = 96
 
 
@@ -91,7 +91,7 @@ def drift_loss(cars: t.Sequence[Tensor], photographs: t.Sequence[Tensor], drawn:
 
 
 class Crowd:
-    """Pictures of one kind that were made last, beside all photographs.
+    """The latest pictures of one kind, together with all photographs.
 
     Parameters
     ----------
@@ -121,10 +121,10 @@ class Crowd:
         """`drift_loss` of new pictures by their `features`, which join the crowd; 0 until it has `LEAST`."""
         seen = [each / unit for each, unit in zip(pictures, self.units, strict=True)]
         joined = (torch.cat((new.detach(), old)) for new, old in zip(seen, self.made, strict=True))
-        # All of the new ones, however many: each must be found here, so as not to be pushed off itself.
+        # All new pictures stay, however many: `drift` must find each of them here, so that none is pushed off itself.
         self.made = [each[: max(self.size, len(pictures[0]))] for each in joined]
         count = len(self.made[0])
-        # As many photographs as pictures beside each: of more, the nearest would be nearer.
+        # Each picture is compared with as many photographs as other pictures: among more, the nearest would be nearer.
         some = torch.randperm(len(self.photographs[0]), generator=generator)[: count - 1].to(self.made[0].device)
         loss = drift_loss(seen, [each[some] for each in self.photographs], self.made)
         return loss if count >= LEAST else 0 * loss

@@ -43,7 +43,7 @@ class FlowRun:
     learning_rate
         At the peak of its one cycle.
     variations
-        Codes of each image in other light and cuts, beside that of the image itself and of its mirror image.
+        Extra codes per image, with changed light and crop, besides those of the image and its mirror image.
     """
 
     width: int = 512
@@ -158,7 +158,7 @@ def batches(codes: priors.Array, size: int, seed: int | None = None) -> DataLoad
     dataset = TensorDataset(torch.from_numpy(codes))
     if seed is None:
         return DataLoader(dataset, size)
-    # For its order by epoch, which a resumed run takes up again.
+    # Its order depends on seed and epoch, so a resumed run continues in the same order.
     sampler: DistributedSampler[tuple[Tensor, ...]] = DistributedSampler(dataset, 1, 0, seed=seed)
     return DataLoader(dataset, size, sampler=sampler, drop_last=len(codes) >= size)
 
@@ -246,7 +246,7 @@ def trainer(out: pathlib.Path, epochs: int, decay: float = 0.9995, validate_ever
     return trainers.Trainer(
         max_epochs=epochs,
         precision="auto",
-        devices=1,  # a few million weights: several would spend their time on agreeing
+        devices=1,  # with a few million weights, several would mostly synchronise
         gradient_clip_val=1.0,
         check_val_every_n_epoch=validate_every,
         num_sanity_val_steps=0,

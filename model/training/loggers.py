@@ -12,8 +12,8 @@ from . import runs
 
 Service = t.Literal["csv", "tensorboard", "wandb", "mlflow"]
 
-#: What a service is imported as, and what pip installs it by. MLflow's local store is an SQLite file, which takes more
-#: than its client; of a server that MLFLOW_TRACKING_URI names the client is enough.
+#: Modules that each service needs, and the pip packages that provide them. MLflow's local store, an SQLite file, needs
+#: more than its client; for a server that MLFLOW_TRACKING_URI names, the client is enough.
 MODULES: dict[Service, tuple[str, ...]] = {
     "csv": (),
     "tensorboard": ("tensorboard",),

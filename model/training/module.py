@@ -61,7 +61,7 @@ class VAE(L.LightningModule):
         # Weights that are trained already need no warm-up of the KL divergence.
         self.warmed_up = False
         self.skipped_steps = 0
-        # Of the pixels under the loss `sigma`, as training images have it: validation may not fit its own.
+        # The pixels' variance on training images, for the loss `sigma`: validation must not fit its own.
         self.variance: Tensor
         self.register_buffer("variance", torch.ones(()), persistent=False)
         self._sums = torch.zeros(len(LOGGED))
@@ -121,7 +121,7 @@ class VAE(L.LightningModule):
             self.variance.lerp_(error, max(0.01, 1 / (1 + self.global_step)))
 
     def training_step(self, batch: Tensor, batch_index: int) -> Tensor:
-        # Drawn for the batch of all processes, of which each takes its rows: their number changes no result.
+        # Drawn for all processes together, and each takes its rows, so the number of processes changes no result.
         part = batch_index % self.trainer.accumulate_grad_batches
         generator = prepared.step_generator(self.seed, self.global_step, 0, part)
         processes = self.trainer.world_size
@@ -139,11 +139,11 @@ class VAE(L.LightningModule):
         objective = loss / batch[0].numel()
         with torch.no_grad():
             values = torch.stack((loss, reconstruction, kl, losses.psnr(decoded, batch).mean())).detach()
-            # A step that is skipped for its values counts for nothing here either.
+            # A step that is skipped because its values are not finite does not count here either.
             counted = len(batch) * values.isfinite().all()
             self._sums += counted * values.nan_to_num(0.0, 0.0, 0.0)
             self._images += counted
-        # One entry in so many steps, and means over the epoch: logging each step costs a tenth of a small network's.
+        # Logged every few steps, and as means per epoch: logging each step costs small networks a tenth of their time.
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if every and (self.global_step + 1) % every == 0:
             self.log_dict({f"{name}_step": value for name, value in zip(LOGGED, values, strict=True)}, prog_bar=True)
@@ -230,7 +230,7 @@ class VAE(L.LightningModule):
         return canvas.stretch(photographs, canvas.log_aspect(photographs)) if self.network.aspect else photographs
 
     def on_train_start(self) -> None:
-        # Those of --start_from and --resume have come since they were first kept.
+        # --start_from and --resume have changed the buffers since the first copy.
         self._buffers_before = {name: buffer.clone() for name, buffer in self.named_buffers()}
 
     @property
@@ -247,7 +247,7 @@ class VAE(L.LightningModule):
     def on_train_batch_start(self, batch: Tensor, batch_index: int) -> None:
         if self.adversary is None:
             return
-        # Decoded pictures of several kinds share a batch, whose averages would be those of none.
+        # A batch mixes decoded pictures of several kinds, so batch norm's averages would fit none of them.
         self.eval()
         if self.grows():
             for name, layer in self.decoder.named_modules():

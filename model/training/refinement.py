@@ -99,7 +99,7 @@ def refine(
     train, val = prepared.open_split(data, "train"), prepared.open_split(data, "val")
     if train[0].shape[-1] != network.image_size:
         raise ValueError(f"{data}: images of {train[0].shape[-1]} px; {weights} makes {network.image_size} px")
-    if not flow.has_reduced_noise:  # one that was refined before has learnt with what it has
+    if not flow.has_reduced_noise:  # a flow refined before has learnt with the noise it has
         flow.reduce_noise()
     training = Refinement(flow.config, settings, t.cast(Decoder, decoder))
     training.flow.load_state_dict(flow.state_dict())
@@ -115,7 +115,7 @@ class Refinement(L.LightningModule):
 
     def __init__(self, flow: FlowConfig, settings: RefinementRun, decoder: Decoder, seed: int = 0) -> None:
         super().__init__()
-        # What is drawn should be what will be drawn, so no unit is left out.
+        # Without dropout: training must draw the same samples as the finished flow.
         flow = dataclasses.replace(flow, dropout=0.0)
         self.save_hyperparameters(
             {"flow": dataclasses.asdict(flow), "settings": dataclasses.asdict(settings), "seed": seed}

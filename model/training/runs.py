@@ -67,7 +67,7 @@ def csv_logger(out: pathlib.Path) -> CSVLogger:
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Write beside the checkpoint, then rename: killed half-way, the previous checkpoint is intact."""
+    """Write to a temporary file, then rename it: a kill half-way leaves the previous checkpoint intact."""
 
     def save_checkpoint(self, checkpoint: dict[str, t.Any], path: t.Any, storage_options: t.Any = None) -> None:
         with files.whole(pathlib.Path(path)) as unfinished:

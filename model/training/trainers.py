@@ -55,13 +55,13 @@ def quiet() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # Batches are one slice of an array in memory: worker processes would only add copies.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    # The means of each epoch are logged whatever the interval, and of few steps they are the curve.
+    # Each epoch's means are logged whatever the interval; with few steps per epoch they are the curve.
     warnings.filterwarnings(
         "ignore", message="The number of training batches .* is smaller than the logging interval.*"
     )
     # The table of layers counts 4 bytes per weight under bf16, which is what they take: they are kept in float32.
     warnings.filterwarnings("ignore", message="Precision bf16-mixed is not supported by the model summary.*")
-    # Which is what resuming means; anything else there was refused above.
+    # Expected when a run resumes; a folder with anything else was refused before.
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty.*")
     # Lightning's own use of a deprecated torch call.
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*", category=FutureWarning)

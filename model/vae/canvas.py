@@ -89,7 +89,7 @@ def _between_rows(images: Tensor, positions: Tensor) -> Tensor:
     source = (((positions + 1) * length - 1) / 2).clamp(0, length - 1)
     above = source.floor()
     below = (above + 1).clamp(max=length - 1)
-    # Of `positions`: where ONNX's exporter knows the shape of the images, it writes the number in the example down.
+    # Taken from `positions`: from the images, ONNX's exporter would store the example's batch size as a constant.
     number = positions.shape[0] * channels
     first = (torch.arange(number, device=images.device) * length).view(-1, channels, 1)
     rows = images.reshape(-1, width)

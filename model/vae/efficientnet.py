@@ -73,8 +73,8 @@ class EfficientNetLite(nn.Module):
             ``(N, 3, H, W)`` in [0, 1].
         """
         found = []
-        # TensorFlow pads behind where PyTorch pads in front. For pictures and kernels turned by half a circle that is
-        # the same (see `_folded`), and no input needs to be copied into a larger one.
+        # TensorFlow pads at the end where PyTorch pads at the start. For pictures and kernels rotated by 180 degrees
+        # both agree (see `_folded`), and no input needs to be copied into a larger one.
         x = self.stem(normalised(images).flip(2, 3))
         for index, block in enumerate(self.blocks[: max(blocks) + 1]):
             x = block(x)

@@ -23,7 +23,7 @@ ESCAPE = "\x1b]0;owned\x07\x1b[31m\x9b2J\u202e"
 
 
 def answer(body: bytes, form: str = "image/png", status: str = "200 OK", *headers: str) -> bytes:
-    """An answer, and that it is the connection's last, so that nobody asks again on one which is about to close."""
+    """An answer that announces the connection's end, so that no request follows on a connection about to close."""
     length = f"Content-Length: {len(body)}"
     lines = [f"HTTP/1.1 {status}", f"Content-Type: {form}", length, "Connection: close", *headers, "", ""]
     return "\r\n".join(lines).encode("latin-1") + body

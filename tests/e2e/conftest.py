@@ -67,11 +67,11 @@ def resident(browser: Browser, url: str) -> Page:
 
 @pytest.fixture
 def open_page(browser: Browser, resident: Page, url: str) -> t.Iterator[t.Callable[..., Page]]:
-    """Open the page at a hash; what it complains about fails the test.
+    """Open the page at a hash; errors and warnings in its console fail the test.
 
-    The first page of a test shares its context, hence a process, with the pages of other tests, and finds nothing
-    stored or cached. Every other, every one with options of Playwright's for its context, and with `alone` the first
-    has a context of its own. Needed for what changes a whole context: Playwright's clock, being offline.
+    The first page of a test shares its context, and so a process, with the pages of other tests, but finds nothing
+    stored or cached. A page gets a context of its own if it is a later one, if it has context options, or with `alone`.
+    Tests that change the context itself need this: Playwright's clock, being offline.
     """
     complaints: list[str] = []
     opened: list[Page] = []

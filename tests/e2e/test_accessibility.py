@@ -14,7 +14,7 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 def find(page: Page) -> list[str]:
     """Let axe look at the page as it is; one line per finding."""
-    # By the debugging protocol: the page's policy lets no other script in. The sprite and transitions are still first.
+    # Run by the debugging protocol, as the page's policy admits no other script; first, the page's animations must end.
     page.evaluate("Promise.all(document.getAnimations().map((animation) => animation.finished))")
     found = page.evaluate(
         "tags => axe.run(document, { runOnly: { type: 'tag', values: tags }, resultTypes: ['violations'] })", TAGS

@@ -142,7 +142,7 @@ def test_a_json_request_asks_first_and_a_morph_follows(open_site: t.Callable[[st
 
 
 def test_an_image_comes_through_the_gateway_intact(gateway: str, car_png: bytes) -> None:
-    # Of single bodies serverless-offline keeps this type's bytes only; AWS's gateway those of image/*, too.
+    # Apart from forms, serverless-offline keeps a body's bytes only for this type; AWS's gateway also for image/*.
     headers = {"Content-Type": "application/octet-stream", "Accept": "image/png"}
     request = urllib.request.Request(f"{gateway}/reconstruct", car_png, headers)
     with urllib.request.urlopen(request, timeout=30) as response:

@@ -23,7 +23,7 @@ VIEWS = {
     "map": ("#map?car=7.1", "#map-cells img[src]"),
 }
 
-#: How the page's text may come out: as it is meant, in a wide font of the visitor's, spaced out as WCAG 1.4.12 has it.
+#: How the page's text may appear: as designed, in a wide font of the visitor's, or with the spacing of WCAG 1.4.12.
 TEXT = {
     "own font": "",
     "wide font": "* { font-family: 'DejaVu Sans' !important }",
@@ -122,7 +122,7 @@ def test_the_first_cars_are_asked_for_once_and_before_any_module_is_there(
 
 
 def test_what_the_first_view_imports_is_named_in_the_page() -> None:
-    """Found out only as each module is read, they would come one round trip after the other."""
+    """Otherwise the browser would find each import only after reading the importing module, one round trip each."""
     named = set(re.findall(r'<link rel="modulepreload" href="(\w+\.js)"', (STATIC / "index.html").read_text()))
     found, todo = set[str](), ["app.js"]
     while todo:

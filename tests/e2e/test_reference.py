@@ -22,7 +22,7 @@ def test_every_route_is_listed_under_a_strict_policy(browser: Browser, url: str)
     expect(page.get_by_role("heading", name="Morph one car into another")).to_be_visible()
     described = page.inner_text("#reference")
     assert [path for path in paths if path not in described] == []
-    # Redoc asks its makers' server for a logo; the policy stops it, as the whole of what it stops.
+    # Redoc asks its makers' server for a logo. The policy blocks this request and nothing else.
     page.wait_for_load_state("networkidle")
     assert all("logo-mini.svg" in complaint for complaint in complaints), complaints
     context.close()

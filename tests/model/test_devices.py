@@ -34,7 +34,7 @@ PARTS: dict[str, tuple[t.Callable[[], nn.Module], tuple[int, ...]]] = {
 
 @pytest.fixture(autouse=True)
 def no_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is none on `meta`, and it says nothing of where tensors are."""
+    """Turn off autocast: `meta` has none, and it has no effect on where tensors are."""
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
 
 

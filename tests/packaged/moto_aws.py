@@ -1,9 +1,9 @@
 """moto's stand-in for AWS in a process of its own: prints its address, serves until its input ends.
 
-In a process of its own because it warns of every resource that it skips, and warnings are errors in tests. What a
-deployment needs and moto 5.2 lacks is added: cfn-lint's warnings are no refusals, a function's version is published
-after the function was changed, as AWS does by the order of references, stacks are protected from deletion, and there
-are the resources of `moto_resources`.
+It runs in a process of its own because it warns of every resource that it skips, and warnings are errors in tests. This
+module adds what a deployment needs and moto 5.2 lacks: cfn-lint's warnings don't refuse a template, a function's
+version is published after the function has changed, as AWS does by the order of references, stacks are protected from
+deletion, and the resources of `moto_resources` exist.
 """
 
 import logging

@@ -56,7 +56,7 @@ class Alias(CloudFormationModel):
 
 
 class Distribution(CloudFormationModel):
-    """An ``AWS::CloudFront::Distribution``: what asks for its domain and has it forget copies; it serves nothing."""
+    """An ``AWS::CloudFront::Distribution`` that has a domain and accepts invalidations; it serves nothing."""
 
     def __init__(self, made: t.Any) -> None:
         self.made = made

@@ -1,9 +1,9 @@
 """The whole deployment against moto's stand-in for AWS, by the commands that a maintainer runs.
 
-What moto lacks, and so nothing here proves: it has no HTTP APIs (`deploy.emulated.gateway` stands in; throttle and CORS
-are looked at in the template only), no functions without Docker (AWS's runtime client runs ours instead), no website
-hosting, no bucket policies or bucket properties (versions, access blocks) from a stack, no CloudFront, CodeDeploy, WAF
-or budgets from one, no roles that refuse, and its first answer to the removal of an updated stack is a 500.
+moto lacks the following, so nothing here proves it: HTTP APIs (`deploy.emulated.gateway` stands in; throttle and CORS
+are checked only in the template), functions without Docker (AWS's runtime client runs ours instead), website hosting,
+bucket policies and bucket properties (versions, access blocks) from a stack, CloudFront, CodeDeploy, WAF and budgets
+from a stack, and roles that refuse. Its first answer to the removal of an updated stack is a 500.
 """
 
 import gzip

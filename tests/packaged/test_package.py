@@ -83,8 +83,8 @@ def test_the_same_content_makes_the_same_bytes(function_zip: t.Callable[[str], P
 
 
 def test_torch_is_made_of_the_same_bytes_again(function_zip: t.Callable[[str], Path], tmp_path: Path) -> None:
-    # What the function for ONNX, above, lacks. Of the libraries the smaller one is packed anew; the other takes half
-    # a minute and goes the same way.
+    # Covers what the ONNX function, above, lacks. Only the smaller library is packed again: the other takes half a
+    # minute and is packed in the same way.
     installed = thin.without_unused(collect.installed("torchscript"))
     files = {path: file for path, file in installed.items() if path.startswith("torch/")}
     again, _ = thin.pack(

@@ -49,7 +49,7 @@ def _put(folder: pathlib.Path, name: str, data: bytes) -> None:
 
 
 def swapped(folder: pathlib.Path) -> None:
-    """A file that is another's is refused by its checksum, or, vouched for, by what it computes."""
+    """A swapped file is refused by its checksum or, if the manifest vouches for it, by what it computes."""
     for engine, kind in (("torchscript", "ts"), ("onnx", "onnx"), ("onnx-int8", "int8.onnx")):
         bundle = bundles.make(folder / kind)
         encoder = (bundle / f"encoder.{kind}").read_bytes()
@@ -166,7 +166,7 @@ class _S3(http.server.BaseHTTPRequestHandler):
 
 
 def s3_faults(folder: pathlib.Path) -> None:
-    """Errors, transfers broken off and damaged bytes are said, nothing of them is kept, and the next attempt works."""
+    """Errors, broken transfers and damaged bytes are reported and not cached, and the next attempt works."""
     bundle = bundles.make(folder / "bundle")
     fault = {"kind": ""}
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_S3, fault, bundle))

@@ -100,7 +100,7 @@ def replacing_a_folder(folder: pathlib.Path, times: int = 20) -> None:
 
 
 def a_checkpoint(folder: pathlib.Path, times: int = 2) -> None:
-    """The checkpoint of before is whole, and training can go on from it."""
+    """The previous checkpoint is complete, and training can continue from it."""
     import torch
 
     path = folder / "last.ckpt"
@@ -121,7 +121,7 @@ def a_checkpoint(folder: pathlib.Path, times: int = 2) -> None:
 
 
 def preparing_data(folder: pathlib.Path) -> None:
-    """Killed, nothing is at the output folder; the next run makes what an unbroken one makes."""
+    """A killed run leaves no output folder; the next run makes the same data as an uninterrupted one."""
     photographs = folder / "photographs"
     photographs.mkdir()
     for number in range(150):

@@ -17,7 +17,7 @@ ENDED_S = 30.0
 
 
 def told_to_end(folder: pathlib.Path) -> None:
-    """SIGTERM: whoever waits is told to come back, whoever is computed gets the whole answer, and then it ends."""
+    """On SIGTERM, waiting clients are told to come back, running requests get complete answers, and the server ends."""
     with Server(bundles.make(folder / "bundle"), concurrency=1) as server:
 
         def ask() -> Answer:

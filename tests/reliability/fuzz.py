@@ -1,14 +1,14 @@
 """Hostile requests to the local server, answers to the client, photographs to prepare.
 
-Every answer of the server must be a described one, in time, and the server still there; the client takes a right answer
-or says why not; preparing leaves out what is no photograph.
+Every answer of the server must be one that its description names, must come in time, and must leave the server running.
+The client must accept a right answer or say why not. Preparing must leave out anything that is not a photograph.
 
     python -m tests.reliability.fuzz --cases 40000 --seed 0
     python -m tests.reliability.fuzz --replay build/reliability/fuzz-0-123.http
 
-The time of a case is the CPU time that it took, so that a busy machine fails none; waiting is bounded. A core that is
-shared makes it longer: so what takes too long is tried twice more, and the least counts; and where 64 cars, the dearest
-of all ordinary requests, take longer than the bound, they are the bound.
+The time of a case is its CPU time, so that a busy machine fails none; waiting is bounded as well. On a shared core the
+CPU time is longer. Therefore a case that takes too long is tried twice more, and the least time counts. Where the most
+expensive ordinary request, for 64 cars, takes longer than the bound, its time is the bound.
 """
 
 import argparse

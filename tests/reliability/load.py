@@ -28,7 +28,7 @@ from .server import Answer, Server
 SEEDS = 32
 CARS = 4
 
-#: Growth of the server's memory from a fifth of the run to its end that is taken for flat, in megabytes.
+#: Most megabytes by which the server's memory may grow from a fifth of the run to its end.
 GROWTH_MB = 60.0
 RECOVERY_S = 10.0
 

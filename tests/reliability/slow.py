@@ -88,7 +88,7 @@ def _goes_on(connection: socket.socket, kind: Kind) -> bool:
 
 
 def _leave(connection: socket.socket | None) -> None:
-    """Hang up without a farewell, as a machine does that loses power."""
+    """Reset the connection instead of closing it properly."""
     if connection:
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

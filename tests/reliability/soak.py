@@ -25,7 +25,7 @@ from .server import Server
 #: Growth from a quarter of the run to its end that is taken for flat.
 GROWTH_MB, GROWTH_DESCRIPTORS, GROWTH_THREADS = 60.0, 20, 5
 
-#: Seconds of a run from which on memory is judged: before, the largest pictures have not been through every thread.
+#: Shortest run, in seconds, whose memory is judged: in less time, not every thread has seen the largest pictures.
 JUDGED_S = 900
 
 #: Slow clients of each kind at a time, seconds for which a kind is there, samples in a run.

@@ -42,7 +42,7 @@ def made_of(name: str, module: nn.Module, shape: tuple[int, ...]) -> set[str]:
     return set(operators.kinds(traced.inlined_graph))
 
 
-#: What bundles up to the fifth release have, which may be published: a function of today still serves them.
+#: Operators of bundles up to the fifth release. These may still be published, so the current function must serve them.
 EARLIER = {"aten::all", "aten::rsub"}
 
 USED: set[str] = set()
