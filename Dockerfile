@@ -7,7 +7,7 @@ FROM public.ecr.aws/lambda/python:${PYTHON}
 
 ARG ENGINE=onnx
 ARG PIP_EXTRA_INDEX_URL=""
-# Docker's own word for the architecture that is built for.
+# Docker's name for the target architecture.
 ARG TARGETARCH
 WORKDIR /var/task
 COPY deploy/requirements-*.lock handler/requirements-torchscript.txt ./

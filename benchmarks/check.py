@@ -17,7 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("fresh", type=pathlib.Path, help="folder of the results to judge")
+    parser.add_argument("fresh", type=pathlib.Path, help="folder of the results to check")
     parser.add_argument("committed", type=pathlib.Path, help="folder of the results to compare them with")
     args = parser.parse_args()
     try:

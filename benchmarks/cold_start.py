@@ -32,7 +32,7 @@ FAR = "ONNX int8, S3 answers after 0.1 s"
 STARTS = (ONNX, INT8, TORCHSCRIPT, ORIGINALS, INSTALLED)
 ROUNDS = 7
 
-#: The least that AWS says of S3's latency (docs/performance.md).
+#: The lower bound of the latency that AWS states for S3 (docs/performance.md).
 LATENCY_S = 0.1
 
 

@@ -27,7 +27,7 @@ OURS = "carvae"
 RECIPES = (OURS, "tsai2", "eva4p2", "svgs", "bce700")
 BATCH = 32
 
-#: Of each recipe with --equal.
+#: Latent numbers of each recipe with --equal.
 EQUAL_LATENTS = 100
 
 

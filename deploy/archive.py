@@ -89,7 +89,7 @@ def write(files: Files, target: pathlib.Path) -> None:
             entry.create_system = 3
             runs = path.startswith("torch/bin/")
             entry.external_attr = (0o100755 if runs else 0o100644) << 16
-            # Packed again they would get no smaller, and be slower to get out.
+            # Compressing them again would make them no smaller, and slower to extract.
             entry.compress_type = zipfile.ZIP_STORED if path.endswith(".zst") else zipfile.ZIP_DEFLATED
             archive.writestr(entry, file.read_bytes())
 

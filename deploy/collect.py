@@ -98,12 +98,12 @@ def fetched(engine: str, python: str, architecture: str, folder: pathlib.Path) -
         _pip(target, folder, next(line for line in lines if line.startswith("torch==")) + "+cpu")
     paths = sorted(path for path in (folder / "site").rglob("*") if path.is_file())
     files = {path.relative_to(folder / "site").as_posix(): path for path in paths}
-    # The console scripts that --target puts there, beside packages' own bin folders.
+    # Without the console scripts that --target puts there; packages keep their own bin folders.
     return {path: file for path, file in files.items() if not path.startswith("bin/")}
 
 
 def _pip(target: tuple[str, str, str], folder: pathlib.Path, *what: str) -> None:
-    """Install wheels for Lambda; the lock names every one that is needed, so nothing is added to them."""
+    """Install wheels for Lambda, without dependencies: the lock file names every wheel that is needed."""
     _, python, architecture = target
     platforms = [f"--platform={glibc}_{MACHINES[architecture]}" for glibc in GLIBC]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]

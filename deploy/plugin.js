@@ -122,7 +122,7 @@ module.exports = class Carvae {
     }
   }
 
-  // Its stack is in another region, so its address is known only once it is there.
+  // The firewall's stack is in another region, so its address is known only once the stack exists.
   guardPage() {
     if (!this.settings.clientRate || this.serverless.processedInput.commands[0] !== "deploy") return;
     const { Distribution } = this.service.provider.compiledCloudFormationTemplate.Resources;

@@ -17,7 +17,7 @@ from handler.files import whole
 from . import Failure
 from .collect import Files
 
-#: Paths that serving has no use for; `import torch` and the tests of the packaged function say so.
+#: Paths that serving does not need, as `import torch` and the tests of the packaged function show.
 LEFT_OUT = re.compile(
     r"""
     torch/(include|share|test|_inductor|onnx)/ | torch/bin/(?!torch_shm_manager$)
@@ -76,7 +76,7 @@ def find_strip(architecture: str) -> str | None:
         If there is none for x86. macOS' own can't do it; GNU's knows one architecture only, usually this machine's.
     """
     if architecture == "arm64":
-        # patchelf has moved their segments, and `strip` puts some where no loader takes them. Symbols add 7 MB.
+        # patchelf has moved their segments, and `strip` would put some where no loader accepts them. Symbols add 7 MB.
         return None
     own = ["strip"] if platform.machine() == "x86_64" else []
     for name in ("x86_64-linux-gnu-strip", *own, "llvm-strip"):

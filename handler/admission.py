@@ -16,7 +16,7 @@ from .settings import Settings
 #: Requests that wait for their turn; one more is refused at once.
 WAITING = 32
 
-#: Seconds that one waits before it is refused, too.
+#: Seconds that a request waits before it is refused.
 PATIENCE_S = 5.0
 
 #: Clients whose requests are counted; the one that was quiet for longest is forgotten first.
@@ -114,7 +114,7 @@ class Gate:
 
 
 class Rate:
-    """`limit` requests per minute from one client: a bucket that holds as many and fills evenly."""
+    """`limit` requests per minute per client: a token bucket of that size that refills evenly."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

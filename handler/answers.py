@@ -37,7 +37,7 @@ def choose(*forms: str) -> str:
 
 def as_json(body: dict[str, t.Any], status: int = 200) -> Response:
     """Answer with compact JSON."""
-    # A NaN would be no JSON; arrays are checked where they are computed, so one here is a bug.
+    # NaN is not valid JSON. Arrays are checked where they are computed, so a NaN here is a bug.
     text = json.dumps(body, separators=(",", ":"), allow_nan=False)
     return Response(text + "\n", status, content_type=JSON)
 

@@ -22,7 +22,7 @@ MAX_BODY = 4_500_000
 #: Largest ``first``: even the largest ``count`` from there stays within a seed's indices.
 MAX_FIRST = MAX_INDEX - inputs.MAX_COUNT + 1
 
-#: Most directions that are told: more sliders than that are no help to anybody.
+#: Most directions in an answer: nobody can use more sliders than that.
 MAX_DIRECTIONS = 8
 
 api = Blueprint("api", __name__)
@@ -100,7 +100,7 @@ def random() -> Response:
     with_latents = inputs.choice("latents", ("true", "false")) == "true"
     count = inputs.integer("count", 1, inputs.MAX_COUNT, 1)
     first = inputs.integer("first", 0, MAX_FIRST, 0)
-    # From the operating system: a generator's state may have been restored from a snapshot that others share.
+    # Drawn by the operating system: other copies may have restored a generator's state from the same snapshot.
     seed = inputs.integer("seed", 0, MAX_SEED, secrets.randbelow(MAX_SEED + 1))
     temperature = inputs.number("temperature", 0, 2, 1)
     model = _model(to_draw=True)

@@ -75,7 +75,7 @@ class Manifest:
     Parameters
     ----------
     name, version : str
-        Of the model; they stand in answers and headers.
+        Of the model; they appear in answers and headers.
     image_size : int
         Side of the model's square images in pixels.
     channels : int
@@ -212,7 +212,7 @@ def _kept(path: Path) -> bytes | None:
 
 
 def _keep(path: Path, data: bytes) -> str | None:
-    """Write a file, or return why that failed: it costs a download, not the answer."""
+    """Write a file, or return why that failed; a failure costs another download, but not the answer."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with files.whole(path) as file:
@@ -245,7 +245,7 @@ def _is_int(value: object, low: int, high: int) -> t.TypeGuard[int]:
 
 
 def _is_finite(value: object) -> t.TypeGuard[float]:
-    # Bounded before it is a float: JSON's integers have no end.
+    # Bounded before the conversion to float: JSON's integers may have any size.
     return isinstance(value, (int, float)) and not isinstance(value, bool) and -1e6 <= value <= 1e6
 
 

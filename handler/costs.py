@@ -25,7 +25,7 @@ _COMPRESSION, _COMPRESSIONS = 259, (1, 2, 3, 4, 5, 8, 32773, 32946)
 #: Tags of a TIFF that list its strips or tiles, of whatever type their numbers are.
 _STRIPS = (273, 279, 324, 325)
 
-#: How a BMP may be compressed: not at all. Pillow reads the other ways byte by byte, in Python.
+#: Accepted BMP compressions: none. Pillow decodes the others byte by byte, in Python.
 _PLAIN_BMP = (0, 3)
 
 

@@ -20,7 +20,7 @@ Array: t.TypeAlias = NDArray[np.float32]
 #: Suffix of files with eight-bit convolutions.
 INT8 = ".int8.onnx"
 
-#: A folder that can't exist, as a file has its parent's name.
+#: A folder that can't exist, because its parent is a file.
 _NOWHERE = f"{__file__}/nowhere"
 
 
@@ -33,7 +33,7 @@ class Engine(t.Protocol):
     A new engine can draw: `prior` and `decode` work at once, `encode` after `add_encoder`.
     """
 
-    #: Calls of a function until it is as fast as it gets.
+    #: Calls that a function needs to reach full speed.
     warm_up: int
 
     def add_encoder(self) -> None:
@@ -171,7 +171,7 @@ class OnnxRuntime:
         elif name == "encoder":
             # Export has fused what can be fused. Doing so again takes a third of its start and makes no call faster.
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        # A model may name files that hold its weights; by default they would be read from the working directory on.
+        # A model may name files that hold its weights; by default they are looked up from the working directory.
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
         # From the verified bytes, not from a path whose content could change in between.
         data = self._read.pop(file).result()
@@ -211,7 +211,7 @@ class OnnxRuntimeInt8(OnnxRuntime):
 
 
 def _warm_drawing(engine: Engine, bundle: Bundle) -> None:
-    """Run prior and decoder until they are as fast as they get, and check the shapes and types on the way."""
+    """Run prior and decoder until they reach full speed, and check the shapes and types of their results."""
     manifest = bundle.manifest
     noise, latent = np.zeros((1, manifest.noise_dim), np.float32), np.zeros((1, manifest.latent_dim), np.float32)
     for _ in range(engine.warm_up):

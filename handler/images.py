@@ -46,15 +46,15 @@ MAX_RATIO = 16
 #: White pixels between the cars of a grid or strip.
 GAP = 4
 
-#: What the longest side of an answer's pictures may be made, in pixels.
+#: Bounds of the longest side of an answer's pictures, in pixels.
 MIN_ANSWER_SIDE = 32
 MAX_ANSWER_SIDE = 1024
 
 #: Milliseconds for which a frame of an animation is shown.
 FRAME_MS = 100
 
-#: What answers are encoded with. zlib's run lengths suit what a network draws: at 256 px they take a fifth of the
-#: default's time for the same bytes (docs/performance.md).
+#: Encoder options by media type. zlib's run-length strategy suits what a network draws: at 256 px it takes a fifth of
+#: the default strategy's time for the same size (docs/performance.md).
 FORMS: dict[str, dict[str, t.Any]] = {
     "image/png": {"format": "PNG", "compress_type": zlib.Z_RLE},
     "image/webp": {"format": "WEBP", "quality": 90},
@@ -85,7 +85,7 @@ _SIGNATURES = {
     b"MM\0*": "TIFF",
 }
 
-#: EXIF orientation to what sets the picture upright.
+#: The transposition that turns a picture upright, by EXIF orientation.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -96,10 +96,10 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# The limits above are checked before any pixel is decoded, and they can name the sides, which Pillow's own does not.
+# The limits above are checked before any pixel is decoded. Their errors name the sides, which Pillow's own does not.
 Image.MAX_IMAGE_PIXELS = None
 
-# Pillow warns of each odd tag in a file; a hostile one has 65,000 of them, which are nothing for the log.
+# Pillow warns of each odd tag in a file; a hostile one has 65,000, which would flood the log.
 warnings.filterwarnings("ignore", module="PIL")
 
 
@@ -208,7 +208,7 @@ def animate(frames: Sequence[Image.Image], form: str) -> bytes:
     """Encode frames as an endless ``image/gif`` or ``image/webp`` animation."""
     buffer = io.BytesIO()
     if form == "image/gif":
-        # The octree: 32 frames of 256 pixels take 0.2 s, and 10 s by median cut, which is 0.8 dB closer.
+        # The octree takes 0.2 s for 32 frames of 256 pixels. Median cut takes 10 s and is 0.8 dB closer.
         octree = Image.Quantize.FASTOCTREE
         frames = [frame.quantize(256, octree) if frame.mode == "RGB" else frame for frame in frames]
         options: dict[str, t.Any] = {"format": "GIF", "optimize": False}
@@ -233,7 +233,7 @@ def _format(data: bytes) -> str:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
     if data[4:8] == b"ftyp":
-        # The brand proper may be a general one; the list of compatible brands then tells.
+        # The major brand may be a general one; the list of compatible brands then decides.
         is_avif = any(brand in data[8:40] for brand in (b"avif", b"avis"))
         return "AVIF" if is_avif else f"a file of type {data[8:12].decode('ascii', 'replace').strip()!a}"
     if data.startswith(b"%PDF"):
@@ -275,7 +275,7 @@ def _plain(image: Image.Image, channels: int) -> Image.Image:
     elif image.mode in ("I", "F"):
         raise ValueError("32 bits per pixel; expected 8 or 16")
     if image.has_transparency_data:
-        # Through RGBA for greyscale too: LA can't be had from every mode.
+        # Greyscale goes through RGBA, too: not every mode converts to LA.
         image = image if image.mode == "RGBA" else image.convert("RGBA")
         return image.convert("LA") if channels == 1 else image
     mode = "L" if channels == 1 else "RGB"

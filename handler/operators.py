@@ -8,8 +8,8 @@ import io
 import typing as t
 from collections.abc import Iterator
 
-#: What scripts/export.py makes of networks and priors, or made of them in releases that may still be published;
-#: tests/model/release/test_operators.py holds it to that.
+#: Operators in the functions that scripts/export.py writes, or wrote for releases that may still be published;
+#: tests/model/release/test_operators.py checks the list.
 ALLOWED = frozenset(
     f"{library}::{name}"
     for library, names in {

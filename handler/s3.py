@@ -19,7 +19,7 @@ from collections.abc import Mapping
 #: Seconds that any one wait for the network may take.
 TIMEOUT_S = 10
 
-#: Tries of a request that fails for a reason that may pass.
+#: Attempts at a request that fails for a transient reason.
 TRIES = 2
 
 _NOTHING = hashlib.sha256(b"").hexdigest()
@@ -100,7 +100,7 @@ class Client:
 
     @functools.cached_property
     def _trusted(self) -> ssl.SSLContext:
-        """Whom to trust, read once: the authorities of a system take 30 ms of CPU time."""
+        """The certificate authorities to trust, read once: loading the system's takes 30 ms of CPU time."""
         return ssl.create_default_context()
 
     def signed(self, host: str, path: str, now: datetime.datetime) -> dict[str, str]:

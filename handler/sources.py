@@ -72,7 +72,7 @@ class BotoBucket:
     Raises
     ------
     BundleError
-        If boto3 is not installed or can't make a client, for want of a region or by a wrong setting.
+        If boto3 is not installed or can't make a client, because a region is missing or a setting is wrong.
     """
 
     def __init__(self, bucket: str, prefix: str) -> None:
@@ -85,7 +85,7 @@ class BotoBucket:
             raise BundleError(f"no S3 client: {error}, and the environment has no keys or region") from error
 
         self.bucket, self.prefix = bucket, prefix
-        # Short and few: a visitor waits for this, and the loader comes back later by itself.
+        # Short timeouts and few retries: a visitor waits for this, and the loader tries again later by itself.
         config = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2, "mode": "standard"})
         try:
             self._client = boto3.client("s3", config=config)

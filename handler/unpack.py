@@ -17,7 +17,7 @@ from pathlib import Path
 
 from . import files
 
-#: Bytes at a time: larger ones would be memory fresh from the system each time, which doubles the CPU time.
+#: Bytes per block. A larger block would be new memory from the system each time, which doubles the CPU time.
 BLOCK = 64 << 10
 
 PACKED = Path(__file__).parent.parent / "libraries"

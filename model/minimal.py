@@ -129,7 +129,7 @@ def draw(model: VAE, images: Tensor, count: int) -> Tensor:
     """Decode ``count`` draws from a Gaussian that is fitted to the codes of ``images``: ``(count, 3, S, S)``."""
     model.eval()
     codes = torch.cat([model.encode(part.float() / 255)[0] for part in torch.split(images, 64)])
-    # Of fewer photographs than latents the covariance has no Cholesky factor without a little on its diagonal.
+    # With fewer photographs than latents, the covariance has no Cholesky factor unless its diagonal is raised a little.
     factor = torch.linalg.cholesky(codes.T.cov() + 1e-4 * torch.eye(codes.shape[1]))
     noise = torch.randn(count, codes.shape[1])
     return t.cast(Tensor, model.decoder(codes.mean(0) + noise @ factor.T))

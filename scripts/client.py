@@ -45,7 +45,7 @@ Work = t.Callable[[Client, pathlib.Path, str, int | None], bytes]
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    # Its remarks on strange headers are tracebacks.
+    # urllib3 logs strange headers as tracebacks.
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)
     args = _parser().parse_args(arguments)
     try:

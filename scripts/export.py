@@ -46,7 +46,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     parser.add_argument("--directions", nargs="+", metavar="NAME", help="names of the first principal directions")
     parser.add_argument("--release", type=pathlib.Path, help="write the released weights to this file, too")
     parser.add_argument("--hub", type=pathlib.Path, metavar="DIR", help="write a folder for the Hugging Face hub")
-    parser.add_argument("--license", default=hub.OTHER, help="of the weights, as the hub names it (%(default)s)")
+    parser.add_argument("--license", default=hub.OTHER, help="licence of the weights, by the hub's name (%(default)s)")
     args = parser.parse_args(arguments)
     if args.out is None and args.hub is None:
         parser.error("nothing to write: give OUT, --hub DIR or both")

@@ -26,7 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("checkpoint", type=pathlib.Path, metavar="CHECKPOINT", help="of scripts/train.py, .ckpt")
+    parser.add_argument("checkpoint", type=pathlib.Path, metavar="CHECKPOINT", help=".ckpt file of scripts/train.py")
     parser.add_argument("--data", type=pathlib.Path, help="prepared data or MNIST, if not where training had it")
     parser.add_argument("--split", choices=t.get_args(prepared.Split), default="test", help="(%(default)s)")
     parser.add_argument("--images", type=int, default=1000, help="how many of the split (%(default)s)")

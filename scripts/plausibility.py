@@ -23,7 +23,7 @@ from model.data import prepared
 from model.evaluation.controls import CONTROLS
 from model.evaluation.strangers import STRANGERS, draw
 
-COUNT = 128  # pictures of each kind that is drawn or spoilt
+COUNT = 128  # pictures of each kind that is drawn or degraded
 
 
 def main() -> int:

@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--data", type=pathlib.Path, required=True, help="prepared photographs at the model's size")
     parser.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="checkpoints and log (RUN/refined)")
     default = RefinementRun()
-    parser.add_argument("--epochs", type=int, default=default.epochs, help=f"of {EPOCH} steps (%(default)s)")
+    parser.add_argument("--epochs", type=int, default=default.epochs, help=f"epochs of {EPOCH} steps (%(default)s)")
     parser.add_argument("--drawn", type=int, default=default.drawn, help="cars per step (%(default)s)")
     parser.add_argument(
         "--compared",
@@ -35,7 +35,7 @@ def main() -> int:
         default=default.compared,
         help="photographs, and cars of the last steps, to compare each car with (%(default)s)",
     )
-    parser.add_argument("--learning-rate", type=float, default=default.learning_rate, help="of Adam (%(default)s)")
+    parser.add_argument("--learning-rate", type=float, default=default.learning_rate, help="Adam's (%(default)s)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in OUT")
     args = parser.parse_args()
     try:

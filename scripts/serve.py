@@ -36,12 +36,12 @@ def main() -> int:
     connections.bound_heaps()
     logging.basicConfig(level=logging.WARNING)
     logs.install()
-    # Its remark on every request that waits says no more than /health does.
+    # waitress warns about every request that waits, which says no more than /health does.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    # Both end it: a shell starts what it puts into the background with Ctrl-C ignored.
+    # Both signals stop the server: a shell starts background jobs with Ctrl-C ignored.
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.default_int_handler)
-    # Bound before the model is loaded: a port in use should cost nobody that wait.
+    # Bound before the model is loaded, so that nobody waits for that only to learn that the port is in use.
     listener = connections.listen(args.host, args.port)
     if isinstance(listener, str):
         return _fail(listener)

@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("--data", type=pathlib.Path, required=True, help="prepared data that it was trained on")
     parser.add_argument("--out", type=pathlib.Path, required=True, metavar="FOLDER", help="checkpoints and log")
     parser.add_argument(
-        "--variations", type=int, default=default.variations, help="codes of each image in other light (%(default)s)"
+        "--variations", type=int, default=default.variations, help="extra codes per image, in other light (%(default)s)"
     )
     parser.add_argument("--epochs", type=int, default=default.epochs, help="(%(default)s)")
     parser.add_argument("--width", type=int, default=default.width, help="units of the flow's layers (%(default)s)")

@@ -21,7 +21,7 @@ from waitress.utilities import BadRequest, RequestEntityTooLarge
 
 from handler.admission import WAITING, Gate
 
-#: Seconds within which a request must have come in whole, however slowly its bytes follow each other.
+#: Seconds within which a request must arrive completely, however slowly its bytes come.
 RECEIVE_S = 20
 
 #: Seconds after which an answer is given up if the client takes no byte of it, and within which it must take all.
@@ -62,8 +62,8 @@ TRIM_S = 30.0
 #: mallopt's parameters: number of heaps, free bytes kept at a heap's end, least size of a block with its own mapping.
 _ARENA_MAX, _TRIM_THRESHOLD, _MMAP_THRESHOLD = -8, -1, -3
 
-#: Larger blocks go back to the system when they are freed: above a tensor of 256 pixels with 32 channels, which is
-#: needed again at once, and below the 16 MB that Pillow decodes large pictures into.
+#: Larger blocks return to the system when they are freed. The limit is above a tensor of 256 pixels with 32 channels,
+#: which is needed again at once, and below the 16 MB blocks that Pillow decodes large pictures into.
 LARGE_BLOCK = 9_000_000
 
 
@@ -225,7 +225,7 @@ def create(app: t.Any, listener: socket.socket, concurrency: int) -> t.Any:
             trim_heaps()
             trimmed = time.monotonic()
         for channel in [each for each in server.active_channels.values() if each.stalled(time.monotonic())]:
-            channel.handle_close()  # at once: what waits to be sent is never going to be
+            channel.handle_close()  # at once: the rest will never be sent
 
     def connect(*arguments: t.Any, **options: t.Any) -> Channel:
         if len(server.active_channels) >= most:

@@ -60,7 +60,7 @@ async function route() {
   compareModels();
   enter(view, params);
   const module = await load(view).catch(missing);
-  if (!module || open !== view) return; // gone on meanwhile
+  if (!module || open !== view) return; // another view was opened meanwhile
   shown = module;
   showCall();
   await module.render(get(view));

@@ -53,7 +53,7 @@ const running = new Map();
 const asked = new Map();
 
 /**
- * Run one piece of work with a note about it; work of the same key that is still running is given up for it.
+ * Run one piece of work with a note about it; running work of the same key is aborted.
  * @param {string} key
  * @param {string} doing  "Drawing 12 cars"
  * @param {(context: JobContext) => Promise<unknown>} work  passes what it gets to `request`; `settled` waits until no

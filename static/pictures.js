@@ -5,7 +5,7 @@ const UPLOAD_SIDE = 512;
 const SMALL_ENOUGH_BYTES = 200_000;
 const DOWNLOAD_SIDE = 512; // 128 pixels are too small in a chat
 const CARD = { width: 1200, height: 630, margin: 40, foot: 90 }; // the shape of a link's preview
-const COLUMNS = 32; // are enough to tell a white bar
+const COLUMNS = 32; // enough to recognise a white bar
 const WHITE = 232; // a decoder's bars are nearly white
 const MOST_BAR = 0.375; // of the height, above and below each
 

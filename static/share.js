@@ -17,7 +17,7 @@ export function carLink(ref) {
 /** @param {string} url @param {string} title */
 export async function share(url, title) {
   if (sharesByItself()) {
-    await navigator.share({ url, title }).catch(() => {}); // the visitor thought better of it
+    await navigator.share({ url, title }).catch(() => {}); // the visitor cancelled
     return;
   }
   await copyText(url).then(

@@ -16,7 +16,8 @@ from deploy import function
 
 from . import BUILT
 
-# What takes seconds to import is imported where it is used, as the process that only hands tests out reads this, too.
+# Modules that take seconds to import are imported where they are used: the process that only hands out tests also reads
+# this file.
 if t.TYPE_CHECKING:
     from flask import Flask
     from flask.testing import FlaskClient
@@ -46,7 +47,7 @@ LONGEST_FIRST = ("packaged", "slow", "browser", "reliability", "unit")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> t.Generator[None, object, object]:
-    """Keep the garbage collector off what was imported and stays; it took a seventh of the unit tests' time."""
+    """Exempt imported objects from garbage collection, which took a seventh of the unit tests' time."""
     gc.disable()
     try:
         return (yield)

@@ -1,4 +1,4 @@
-"""Imports run one way: from the commands to the sides, and in `model` along the way in which it is learnt."""
+"""Imports run one way: from the commands to the sides, and within `model` in the order of its learning."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Each command of the README is run, or stands here with the reason why not."""
+"""Each command of the README is run, or is listed here with the reason why not."""
 
 import json
 import os
@@ -24,13 +24,13 @@ from .scripts.test_learning_commands import run
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-#: Commands that another part of the tests stands for.
+#: Commands that other tests cover.
 ELSEWHERE = {
     "make test": "this is it",
     "make run BUNDLE=build/mine": "the server is tested with a bundle of its own in tests/scripts/test_serve.py",
 }
 
-#: Until the server is ready: it takes seconds, but not on a busy machine.
+#: Limit until the server is ready: it takes seconds, but longer on a busy machine.
 READY_S = 400
 
 #: It asks the server, the learner's commands don't.

@@ -21,7 +21,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 
 class Part(t.Protocol):
-    """What measures: returns the figures; `quick` for a short form that shows that it works."""
+    """Measures and returns the figures; `quick` asks for a short run that only shows that it works."""
 
     def __call__(self, bundle: pathlib.Path, quick: bool) -> Sequence[Figure]: ...
 

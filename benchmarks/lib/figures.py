@@ -31,9 +31,9 @@ class Figure:
     repeats : int
         How many.
     better : str
-        The direction in which a ratio is better; empty for what is no ratio.
+        The direction in which a ratio is better; empty for other units.
     target : float, optional
-        What a figure is to reach, in that direction.
+        Value that the figure should reach, in that direction.
     """
 
     name: str

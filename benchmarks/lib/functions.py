@@ -30,7 +30,7 @@ from .command import ROOT, alone
 
 BUILT = ROOT / "build" / "bench"
 
-#: What a function's environment says of the stand-in for S3: its address, and the authorities to trust.
+#: Environment variables for the stand-in for S3: its address, and the certificate authorities to trust.
 Bucket: t.TypeAlias = dict[str, str]
 
 #: What serverless-python-requirements does with `zip: true` when a function starts, and the model at the first call.
@@ -92,7 +92,7 @@ def originals(folder: pathlib.Path) -> Function:
                     target.write(file, path)
     _plain(folder)
     (folder / ".requirements.zip").hardlink_to(archive)
-    # In place of ours, whose name the runtime is given.
+    # Replaces our entry point, whose name the runtime gets.
     (folder / "handler" / "lambda_entry.py").write_text(_ORIGINALS)
     return Function(folder, {"CARVAE_ENGINE": "torchscript"}, True)
 
@@ -161,7 +161,7 @@ def s3(bundle: pathlib.Path, latency_s: float = 0) -> Iterator[Bucket]:
     server.daemon_threads = True
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
-    # Handshakes belong into the connections' own threads, not into the one that accepts them.
+    # Handshakes run in the connections' own threads, not in the accepting thread.
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

@@ -13,7 +13,7 @@ from .prepared import Images, as_float, binarised, open_split, step_generator
 
 
 class BalancedSampler(DistributedSampler[Tensor]):
-    """Draw images with replacement, so that small folders come up more often than their size says.
+    """Draw images with replacement, so that small folders come up more often than by their size.
 
     A folder of n images is drawn in proportion to n^(1 - ``balance``): 0 is by size, 1 all folders alike (the
     exponent of Lample and Conneau 2019 for languages).

@@ -50,7 +50,7 @@ def whole_folder(out: pathlib.Path) -> t.Iterator[pathlib.Path]:
 
 
 def _exchange(one: pathlib.Path, other: pathlib.Path) -> None:
-    """Swap two folders; on Linux in one step, so that a process killed meanwhile leaves one of them at each place."""
+    """Swap two folders. On Linux the swap is atomic, so a kill at any time leaves a folder at each place."""
     if sys.platform == "linux":
         rename = ctypes.CDLL(None, use_errno=True).renameat2
         if rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0:

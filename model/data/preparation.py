@@ -26,7 +26,7 @@ CARD = "data_card.json"
 CONTACT_SHEET = "contact_sheet.png"
 Fit = t.Literal["letterbox", "crop", "squash"]
 
-#: EXIF orientation to what sets the picture upright.
+#: The transposition that turns a picture upright, by EXIF orientation.
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -40,10 +40,10 @@ UPRIGHT = {
 #: Images whose 64-bit perceptual hashes differ in at most this many bits count as near duplicates.
 NEAR_DUPLICATE_BITS = 4
 
-#: What may be read: Pillow's other readers are seldom met and little tested, and that of EPS runs Ghostscript.
+#: Accepted formats. Pillow's other readers are rarely used and little tested, and its EPS reader runs Ghostscript.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 
-#: Pixels of one image, as many as the server decodes of a JPEG: preparing one takes up to 1 GB then.
+#: Most pixels per image, the server's limit for a JPEG: preparing such an image takes up to 1 GB.
 MOST_PIXELS = 50_000_000
 
 
@@ -175,7 +175,7 @@ def prepare(
     if out.exists():
         raise ValueError(f"{out}: exists already; remove it or choose another folder")
     with files.whole_folder(out) as work, warnings.catch_warnings():
-        # What Pillow warns of is damage beside the pixels, once per tag: 64,000 lines for one file.
+        # Pillow warns once per tag about damage outside the pixels, with up to 64,000 lines for one file.
         warnings.filterwarnings("ignore", module="PIL")
         return _write(sources, work, settings, progress)
 

@@ -115,7 +115,7 @@ def _prepared(folder: pathlib.Path, split: Split, limit: int) -> Images:
 def _read_splits(path: pathlib.Path, split: Split) -> tuple[int, t.Sequence[int], list[str]]:
     """How many images a splits.csv names, which rows are of a split, and the first folder of each of these.
 
-    Row by row: as a list of dictionaries a million rows would take several hundred megabytes.
+    The file is read row by row: a million rows in a list of dictionaries would take several hundred megabytes.
     """
     count, rows, folders = 0, array.array("q"), []
     with path.open(newline="", encoding="utf-8") as file:

@@ -66,8 +66,8 @@ class Judge(nn.Module):
     Parameters
     ----------
     extractor : nn.Module, optional
-        Takes the features of ``(N, 3, H, W)`` pictures in [0, 1] in place of the network, which then only recognises.
-        Needs ``num_features``.
+        Computes the features of ``(N, 3, H, W)`` pictures in [0, 1]; the network then only recognises cars. Needs
+        ``num_features``.
     network : {"lite1", "lite2"}
         Which EfficientNet-Lite judges.
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from . import intervals
 from .intervals import Estimate
 
-#: Neighbours, as Naeem et al. 2020 have them.
+#: Number of neighbours, as in Naeem et al. 2020.
 K = 5
 
 

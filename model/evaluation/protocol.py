@@ -65,7 +65,7 @@ class SetScores:
     kid
         Kernel distance times 1,000.
     frechet, precision, recall, density, coverage
-        Fréchet distance (`distances`), and who is among whose nearest (`neighbours`).
+        Fréchet distance (`distances`), and scores from nearest neighbours (`neighbours`).
     ms_ssim
         Mean of random pairs, lower if they vary more; None for pictures too small for it.
     """
@@ -150,7 +150,7 @@ def evaluate(
     if count < FEWEST:
         return Scores(rebuilt, {}, {}, sheet(rows))
 
-    # Equal sets: distances and neighbours depend on how many there are.
+    # All sets have the same size, because distances and neighbours depend on it.
     kept = torch.randperm(len(originals), generator=torch.Generator().manual_seed(SEED))[:count]
     sets = Sets(originals[kept], judge, label)
     floor = training.tensor(training.drawn(count, SEED), label("training photographs"))

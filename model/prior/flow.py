@@ -15,7 +15,7 @@ from .priors import Prior
 #: Principal axes that make the car; those after them hold texture.
 WIDE = 160
 
-#: Noise that the axes after those are left with when cars are drawn; `Flow.reduce_noise` says why.
+#: Share of their noise that the other axes keep when cars are drawn; `Flow.reduce_noise` says why.
 TEXTURE = 0.3
 
 

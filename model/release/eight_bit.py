@@ -197,7 +197,7 @@ def quantise(folder: pathlib.Path, name: str, arrays: list[Array]) -> bool:
             calibrate_method=quantization.CalibrationMethod.Percentile,
             extra_options={"CalibPercentile": PERCENTILE},
         )
-    # Fused here rather than at every start; what this level writes runs on every CPU.
+    # Fused here rather than at every start; this level's result runs on every CPU.
     session(
         target,
         graph_optimization_level=GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
@@ -259,7 +259,7 @@ def closeness(folder: pathlib.Path, latents: list[Array]) -> float:
 
 @contextlib.contextmanager
 def _quiet() -> t.Iterator[None]:
-    """Keep what the quantiser prints and logs of its steps from the command's output."""
+    """Keep the quantiser's own prints and logs out of the command's output."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

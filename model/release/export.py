@@ -141,7 +141,7 @@ def write_onnx(name: str, module: nn.Module, shape: tuple[int, ...], path: pathl
         output_names=list(results),
         dynamic_axes={key: {0: "N"} for key in (argument, *results)},
     )
-    # What depends on no input is worked out here rather than at every start.
+    # Constants are folded here rather than at every start.
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(path)

@@ -14,7 +14,7 @@ from .released import Release
 
 CARD, CONFIG, METRICS = "README.md", "config.json", "metrics.json"
 
-#: What the hub calls a licence that is none of its list.
+#: The hub's name for a licence that is not in its list.
 OTHER = "other"
 
 _FENCE = "---\n"

@@ -96,11 +96,11 @@ def load_flow(path: pathlib.Path) -> Flow:
 
 @contextlib.contextmanager
 def _expected(path: pathlib.Path, kind: str) -> t.Iterator[None]:
-    """Say in one line that a file isn't of a kind, whatever reading it as one raises."""
+    """Report in one line that a file isn't of the expected kind, whatever error reading it raises."""
     try:
         yield
     except pickle.UnpicklingError as error:
-        # Of torch's many lines some advise to load without looking at what the file holds.
+        # torch's long message is dropped, because some of its lines advise loading without checking the file's content.
         raise ValueError(f"{path}: not {kind} (torch finds no weights in it)") from error
     except (OSError, EOFError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not {kind} ({' '.join(str(error).split())})") from error

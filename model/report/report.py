@@ -25,7 +25,7 @@ from ..vae.networks import Decoder, Encoder, NetworkConfig
 from . import animation, figures, page
 from .history import History
 
-#: At most so many reports and animation frames per run, where the recipe does not say.
+#: Most reports and most animation frames per run, unless the recipe says otherwise.
 REPORTS, FRAMES = 10, 60
 
 #: Images of a strip, random images, pairs to interpolate between, and shares of the way from one to the other.
@@ -276,7 +276,7 @@ class Pictures:
 
     def _grid(self, codes: figures.Array) -> t.Any:
         low, high = np.percentile(codes, (1, 99), axis=0).astype(np.float32)
-        high = np.maximum(high, low + 0.01)  # of one image they are equal
+        high = np.maximum(high, low + 0.01)  # a single image makes them equal
         x, y = np.linspace(low[0], high[0], GRID), np.linspace(high[1], low[1], GRID)
         places = np.stack(np.meshgrid(x, y), 2).reshape(-1, 2).astype(np.float32)
         tiles = sheets.pixels(self.decode(torch.from_numpy(places)))
@@ -300,7 +300,7 @@ def _plane(codes: figures.Array) -> tuple[figures.Array, tuple[str, str]]:
     if codes.shape[1] == 2:
         return codes, ("latent 1", "latent 2")
     if codes.shape[1] == 1:
-        # Beside each other in the order of the images, which says nothing.
+        # The second axis is the order of the images, which has no meaning.
         return np.column_stack((codes, np.linspace(0, 1, len(codes), dtype=np.float32))), ("latent 1", "image")
     if len(codes) == 1:
         return np.zeros((1, 2), np.float32), ("principal axis 1", "principal axis 2")

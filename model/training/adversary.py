@@ -53,8 +53,8 @@ class AdversaryConfig:
     compared
         Pictures of each kind that the drift remembers, and photographs that it compares them with.
     start_step
-        Optimizer step from which the generator's loss and the drift count. Until then only those layers are trained
-        that got no weights from ``start_from``.
+        Optimizer step from which the generator's loss and the drift count. Until then, only layers that got no weights
+        from ``start_from`` are trained.
     ramp_steps
         Steps over which their weights then rise linearly.
     learning_rate
@@ -115,7 +115,7 @@ class Adversary(nn.Module):
         # The decoder's training loop must neither train them nor synchronise them across processes: see `learn`.
         self.discriminators.requires_grad_(False)
         self.optimizer = torch.optim.Adam(self.trained, config.learning_rate, betas=(0.0, 0.99))
-        # What each of the added terms is multiplied by to pull as strongly as the reconstruction.
+        # Factors that make each added term pull as strongly as the reconstruction.
         self.register_buffer("pull", torch.ones(3))
         # One per kind of picture.
         self.crowds = [drifting.Crowd(config.compared) for _ in range(3)]

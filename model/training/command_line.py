@@ -35,11 +35,11 @@ class RecipeParser(LightningArgumentParser):
 
 
 class RecipeCLI(LightningCLI):
-    """``--recipe FILE`` plus any key of it on the command line; unknown or wrong values name their key and stop."""
+    """``--recipe FILE`` plus any of its keys on the command line; errors name the key that is unknown or wrong."""
 
     def __init__(self, args: t.Sequence[str]) -> None:
         self.out = pathlib.Path()
-        trainers.quiet()  # before the trainer is made, which advertises
+        trainers.quiet()  # before the trainer is made, which prints advertisements
         # The recipe says what is optimized and how; Lightning's own options for it would not be recorded.
         super().__init__(
             VAE,
@@ -74,9 +74,9 @@ class RecipeCLI(LightningCLI):
         parser.add_argument("--report", type=bool, default=True, help="false: no report, which costs seconds each time")
         parser.add_argument("--report_every", type=int, default=0, help="epochs between reports; 0: a tenth of the run")
         parser.add_argument(
-            "--logger", type=loggers.Service, default="tensorboard", help="where numbers go beside metrics.csv"
+            "--logger", type=loggers.Service, default="tensorboard", help="where to log, besides metrics.csv"
         )
-        parser.add_argument("--smoke", action="store_true", help="try the recipe on a few drawn images; exports, too")
+        parser.add_argument("--smoke", action="store_true", help="try the recipe and the export on a few drawn images")
         parser.link_arguments("seed_everything", "model.seed")
         parser.link_arguments("seed_everything", "data.seed")
         parser.set_defaults({"seed_everything": 0})

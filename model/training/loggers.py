@@ -40,7 +40,7 @@ def check(service: Service) -> None:
 def _is_installed(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
-    except ValueError:  # a module that stands for one that is not there
+    except ValueError:  # a placeholder stands for a module that is missing
         return False
 
 
@@ -57,7 +57,7 @@ def build(service: Service, out: pathlib.Path, name: str) -> list[Logger]:
         The recipe's. Attempts and runs of it are a group to W&B and an experiment to MLflow.
     """
     loggers: list[Logger] = [runs.csv_logger(out)]
-    # W&B and MLflow begin to write when they are made, which of several processes only the first may do.
+    # W&B and MLflow write as soon as they are created, which only the first of several processes may do.
     first = t.cast(t.Any, rank_zero_only).rank == 0
     if service == "tensorboard":
         from lightning.pytorch.loggers import TensorBoardLogger

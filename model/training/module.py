@@ -84,7 +84,7 @@ class VAE(L.LightningModule):
         self.warmed_up = True
         self.encoder.load_state_dict(encoder.state_dict())
         mine = self.decoder.state_dict()
-        # The layer that makes the picture is another one behind layers that were added.
+        # Behind added layers, the layer that makes the picture has another shape.
         fitting = {
             name: value
             for name, value in decoder.state_dict().items()
@@ -105,7 +105,7 @@ class VAE(L.LightningModule):
         decoded = self.decoder(posterior.sample(noise))
         variance = None if self.training else self.variance
         reconstruction = losses.reconstruction_nats(decoded, images, self.loss.reconstruction, variance)
-        # The aspect ratio, the last latent, is measured rather than learnt and has no posterior to speak of.
+        # The aspect ratio, the last latent, is measured rather than learnt, so it has no posterior.
         kl = posterior.kl()[:, : self.network.learnt_dim].sum(1).mean()
         return decoded, reconstruction, kl
 
@@ -269,7 +269,7 @@ class VAE(L.LightningModule):
         parameters = list(self.decoder.parameters())
         if self.adversary is None:
             parameters = [*self.encoder.parameters(), *parameters]
-        # Lightning clips no gradients of a fused optimizer under mixed precision.
+        # Under mixed precision, Lightning does not clip the gradients of a fused optimizer.
         mixed = "mixed" in str(self.trainer.precision) and bool(self.trainer.gradient_clip_val)
         steps = int(self.trainer.estimated_stepping_batches)
         return optimizers.build(self.optimizer, parameters, steps, fused=not mixed)
@@ -293,7 +293,7 @@ class VAE(L.LightningModule):
         if self.adversary is not None and "crowds" not in checkpoint:
             raise ValueError("the run is of an earlier version; begin a new one with --start_from its last.ckpt")
         there, here = checkpoint["hyper_parameters"]["network"], self.hparams["network"]
-        # A run of before a key was there has its default.
+        # A run from before a key existed has that key's default.
         defaults = {field.name: getattr(NetworkConfig, field.name, None) for field in dataclasses.fields(NetworkConfig)}
         runs.check_same("model.network.", here, defaults | there)
         runs.check_length("trainer.max_epochs", self.trainer, checkpoint)

@@ -26,7 +26,7 @@ from . import drifting, flow_training, optimizers, runs
 from .judging import PICTURES
 from .optimizers import OptimizerConfig
 
-#: Steps per epoch, after which there is a checkpoint; epochs between two looks at validation photographs.
+#: Steps per epoch, each of which ends with a checkpoint; epochs from one validation to the next.
 EPOCH, VALIDATE_EVERY = 250, 2
 
 #: Pictures per pass through the networks, where nothing is learnt.

@@ -19,7 +19,7 @@ COLUMNS = ("stage", "ended", "seconds", "exit_status")
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """One command of Python's.
+    """One Python command.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Stage:
     command
         A script and its arguments.
     checkpoint
-        File that the command resumes from, given ``--resume``, once it is there.
+        File that the command resumes from, with ``--resume``, once the file exists.
     """
 
     name: str

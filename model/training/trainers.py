@@ -59,7 +59,7 @@ def quiet() -> None:
     warnings.filterwarnings(
         "ignore", message="The number of training batches .* is smaller than the logging interval.*"
     )
-    # The table of layers counts 4 bytes per weight under bf16, which is what they take: they are kept in float32.
+    # Under bf16, the table of layers still counts 4 bytes per weight. That is right: weights stay in float32.
     warnings.filterwarnings("ignore", message="Precision bf16-mixed is not supported by the model summary.*")
     # Expected when a run resumes; a folder with anything else was refused before.
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty.*")

@@ -42,7 +42,7 @@ def _scale(halvings: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     inputs = PROJECTED
     for _ in range(halvings):
-        # Spectral norm keeps it Lipschitz, so that its gradients go on being of use (Miyato et al. 2018).
+        # Spectral norm keeps it Lipschitz, so that its gradients stay useful (Miyato et al. 2018).
         layers += [spectral_norm(nn.Conv2d(inputs, WIDTH, 4, 2, 1)), nn.LeakyReLU(0.2)]
         inputs = WIDTH
     if not halvings:
@@ -91,13 +91,13 @@ def augmentation(count: int, side: int, generator: torch.Generator) -> t.Callabl
     brightness = (torch.rand(count, 1, 1, 1, generator=generator) * 2 - 1) * BRIGHTNESS
     saturation = 1 + (torch.rand(count, 1, 1, 1, generator=generator) * 2 - 1) * SATURATION
     places = torch.arange(side)
-    # Edges are repeated: bars of one colour would be the first thing that is learnt.
+    # Edges are repeated: the discriminator would soon recognise bars of one colour.
     row, column = (places + rows).clamp(0, side - 1), (places + columns).clamp(0, side - 1)
     column = torch.where(mirrored[:, None], column.flip(1), column)
 
     def apply(images: Tensor) -> Tensor:
         device, first = images.device, slice(len(images))
-        # Rows and columns are few; the places that they make are as many as pixels, so they are counted on the device.
+        # Rows and columns are few, but they index every pixel, so the index is computed on the device.
         index = (row[first, :, None].to(device) * side + column[first, None, :].to(device)).flatten(1)
         moved = images.flatten(2).gather(2, index[:, None].expand(-1, images.shape[1], -1)).view_as(images)
         grey = moved.mean(1, keepdim=True)

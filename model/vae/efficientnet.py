@@ -17,7 +17,7 @@ SIDES = {"lite0": 224, "lite1": 240, "lite2": 260}
 
 
 class StridedDepthwise(nn.Conv2d):
-    """A strided convolution of each channel by itself, in full precision: CPUs have no fast gradient of it in bf16."""
+    """A strided depthwise convolution in full precision: CPUs have no fast gradient for it in bf16."""
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):

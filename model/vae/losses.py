@@ -89,7 +89,7 @@ def reconstruction_nats(
     """
     pixels = targets[0].numel()
     if kind == "bce":
-        with torch.autocast(images.device.type, enabled=False):  # which refuses it on a GPU
+        with torch.autocast(images.device.type, enabled=False):  # autocast refuses it on a GPU
             return F.binary_cross_entropy(images.float(), targets.float(), reduction="sum") / len(targets)
     squared_error = F.mse_loss(images, targets)
     if kind == "mse":

@@ -1,4 +1,4 @@
-"""The client against a real server; what a healthy server never does is done by a layer in front of it."""
+"""The client against a real server; a layer in front of it does what a healthy server never does."""
 
 import email.utils
 import io
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 class Front:
-    """Counts the requests before an app, the most that were under way at once, and refuses some."""
+    """A layer in front of an app that counts requests, in all and at once, and refuses some."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app

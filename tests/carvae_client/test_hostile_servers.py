@@ -196,7 +196,7 @@ def test_no_retry_after_is_too_strange(server: t.Any, pauses: list[float], asked
 
 @contextlib.contextmanager
 def logged_to_stderr() -> t.Iterator[None]:
-    """The log where the command's own process has it; pytest's handlers took its place."""
+    """Log to standard error, as the command does in its own process; pytest's handlers prevent that here."""
     handler = logging.StreamHandler()
     logging.getLogger().addHandler(handler)
     yield

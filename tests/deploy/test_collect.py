@@ -18,7 +18,7 @@ def test_the_lock_has_what_the_requirements_pin_and_hashes_of_it(engine: str, ar
     assert len(locked) == lock.count("==")
     files = collect.requirements(engine, architecture)
     wanted = [line for path in files for line in path.read_text().splitlines() if "==" in line]
-    # Python 3.14 has a module of its own in place of one of them, which a lock says, too.
+    # The marker is cut off: Python 3.14 has a module of its own instead of one of them, as the lock file also says.
     pinned = (line.partition(";")[0].strip().split("==") for line in wanted)
     required = {name.replace(".", "-"): version for name, version in pinned}
     if architecture == "x86_64":

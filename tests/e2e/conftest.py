@@ -59,7 +59,7 @@ def browser() -> t.Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def resident(browser: Browser, url: str) -> Page:
-    """A page that stays, and with it the process that the tests' pages share."""
+    """A page that stays open, and so keeps the process that the tests' pages share."""
     page = browser.new_context(**STILL).new_page()
     page.goto(f"{url}/openapi.json")
     return page
@@ -78,7 +78,7 @@ def open_page(browser: Browser, resident: Page, url: str) -> t.Iterator[t.Callab
     contexts: list[BrowserContext] = []
 
     def listen(message: ConsoleMessage) -> None:
-        # Chromium reports every answer of 400 and above by itself; the tests of failures want those.
+        # Chromium itself reports every answer of 400 and above, and tests of failures cause those on purpose.
         if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
             complaints.append(f"{message.type}: {message.text}")
 

@@ -1,4 +1,4 @@
-"""The code that the page hands out draws what is on the screen: it is run, all of it."""
+"""The code that the page hands out draws what is on the screen; these tests run all of it."""
 
 import base64
 import io

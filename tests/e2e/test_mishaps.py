@@ -170,7 +170,7 @@ def test_another_car_comes_though_a_dial_moves(open_page: t.Callable[..., Page])
     page.route("**/random?*", hold)
     with page.expect_request("**/random?*"):
         page.get_by_role("button", name="Another car").click()
-    # As a finger that is on it already does, whatever the page says.
+    # A finger that is already on the dial can do this, whatever the page says.
     page.locator("#dials input").first.evaluate("slider => slider.dispatchEvent(new Event('input', { bubbles: true }))")
     held[0].continue_()
     expect(page.locator("#tune-name")).to_contain_text(re.compile(r"Car 0 of seed \d+"))

@@ -1,4 +1,4 @@
-"""A header is as long as any honest one, or no parser sees it: werkzeug's takes quadratic time for some."""
+"""No parser sees a header that is longer than any honest one: werkzeug's takes quadratic time for some."""
 
 import typing as t
 

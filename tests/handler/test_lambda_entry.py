@@ -20,7 +20,7 @@ EVENTS = Path(__file__).parents[2] / "deploy" / "emulated" / "events"
 
 
 class Context:
-    """What the runtime hands over, as far as it is looked at."""
+    """The part of the runtime's context that the function reads."""
 
     aws_request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
 

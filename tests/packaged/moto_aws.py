@@ -22,7 +22,7 @@ from . import moto_resources  # noqa: F401 - moto finds them once they are impor
 
 
 def functions_first(self: t.Any, template: t.Any, parameters: t.Any = None) -> None:
-    """Update a stack in two steps: its functions, which are there, and all else."""
+    """Update a stack in two steps: its existing functions first, then everything else."""
     resources = dict(self._template["Resources"])
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Lambda::Function" and name in resources:
@@ -47,7 +47,7 @@ def main() -> None:
     check = models.validate_template_cfn_lint
 
     def errors_only(template: str) -> list[t.Any]:
-        # moto takes cfn-lint's warnings for refusals, AWS doesn't; osls itself gives cause for W3005.
+        # moto treats cfn-lint's warnings as errors, AWS doesn't; osls itself causes W3005.
         return [match for match in check(template) if match.rule.id.startswith("E")]
 
     models.validate_template_cfn_lint = errors_only

@@ -1,6 +1,6 @@
 """Resources of an emulated stack that moto 5.2 skips: a function's alias, CloudFront's distribution and its firewall.
 
-In a module of their own, as moto goes by a class's module.
+They have a module of their own because moto finds resources by their class's module.
 """
 
 import typing as t
@@ -102,7 +102,7 @@ class Distribution(CloudFormationModel):
 
 
 class Named:
-    """What a distribution and a firewall's stack refer to, by name alone."""
+    """A resource with only a name, for the references of a distribution and a firewall's stack."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -62,7 +62,7 @@ def draw(dice: random.Random) -> Case:
 
 
 def judge(case: Case) -> str | None:
-    """Ask for the case's form and get its answer; returns what is wrong with how the client takes that, if anything."""
+    """Ask for the case's form and get its answer; returns what is wrong with the client's reaction, if anything."""
     with (
         _served(case) as url,
         mock.patch.object(bounds, "LARGEST_BODY", LARGEST_BODY),

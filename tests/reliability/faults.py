@@ -1,4 +1,4 @@
-"""Kill, fill the disk, break S3 and the bundle, end the server: what is left is the old whole thing or the new one.
+"""Kill, fill the disk, break S3 and the bundle, end the server: afterwards the old state or the new one is complete.
 
 python -m tests.reliability.faults
 """

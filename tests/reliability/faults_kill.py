@@ -53,7 +53,7 @@ def packed(folder: pathlib.Path, megabytes: int = 24) -> tuple[pathlib.Path, byt
 
 
 def unpacking(folder: pathlib.Path, times: int = 8) -> None:
-    """A start killed while it unpacks leaves no library that is not whole, and no lock; the next one unpacks it."""
+    """A start that is killed while unpacking leaves no incomplete library and no lock; the next one unpacks it."""
     source, content = packed(folder / "packed")
     temporary = folder / "tmp"
     temporary.mkdir()
@@ -159,7 +159,7 @@ def s3() -> t.Iterator[t.Any]:
 
 
 def publishing(folder: pathlib.Path, stops: t.Sequence[int] = (1, 3, 6)) -> None:
-    """Nothing ever points at a version that is not whole; publishing again finishes it."""
+    """The pointer never names an incomplete version; publishing again completes it."""
     script = str(disk.ROOT / "scripts" / "publish.py")
     with s3() as (client, environment):
 

@@ -81,7 +81,7 @@ def judge(tally: Tally, answer: Answer, right: str) -> None:
 
 
 def capacity(server: Server, right: dict[int, str], clients: int, seconds: float) -> float:
-    """Requests per second that so many clients get answered, each asking again when it has its answer."""
+    """Requests per second that this many clients get answered, each of them sending one request after the other."""
     tally, end = Tally(), time.monotonic() + seconds
 
     def client(number: int) -> None:

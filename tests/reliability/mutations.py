@@ -1,4 +1,4 @@
-"""Ways to spoil a file: each takes the dice and the bytes, and gives other bytes."""
+"""Ways to damage a file: each takes a random generator and the bytes, and returns other bytes."""
 
 import random
 import struct

@@ -242,7 +242,7 @@ BOMBS: dict[str, Maker] = {
 def bomb(name: str) -> bytes:
     """The file `name` of `BOMBS`, made once."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow wonders at what it is asked to write
+        warnings.simplefilter("ignore")  # Pillow warns about what it is asked to write
         return BOMBS[name]()
 
 

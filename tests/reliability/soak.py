@@ -22,7 +22,7 @@ from handler.settings import ENGINES
 from . import cases, fuzz, slow
 from .server import Server
 
-#: Growth from a quarter of the run to its end that is taken for flat.
+#: Most growth from a quarter of the run to its end.
 GROWTH_MB, GROWTH_DESCRIPTORS, GROWTH_THREADS = 60.0, 20, 5
 
 #: Shortest run, in seconds, whose memory is judged: in less time, not every thread has seen the largest pictures.
@@ -35,7 +35,7 @@ SLOW_CLIENTS, KIND_S, SAMPLES = 10, 10, 30
 class Sample(t.NamedTuple):
     """The server at one time: megabytes of memory, open descriptors, threads, and cases answered so far.
 
-    Of memory it is the least since the sample before: a large picture comes and goes.
+    The memory is the least since the previous sample, because large pictures come and go.
     """
 
     memory_mb: float

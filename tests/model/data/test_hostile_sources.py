@@ -1,4 +1,4 @@
-"""Files among photographs that are no photographs: each is left out and counted, the others are prepared."""
+"""Files among photographs that are not photographs: each is left out and counted; the others are prepared."""
 
 import os
 import pathlib

@@ -42,7 +42,7 @@ class Coarse(nn.Module):
 
 
 class Classes(nn.Module):
-    """In place of Lite1: maps and classes of pictures as they are, from their pixels."""
+    """Stands in for Lite1: maps and classes computed directly from the pixels."""
 
     side = 48
 
@@ -58,7 +58,7 @@ class Classes(nn.Module):
 
 @pytest.fixture(scope="module")
 def judge() -> Judge:
-    """One that costs nothing: which pictures are compared with which is what counts here."""
+    """A judge that costs nothing: these tests check only which pictures are compared with which."""
     judge = Judge(Coarse())
     judge.network = t.cast(t.Any, Classes())
     return judge

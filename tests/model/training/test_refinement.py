@@ -30,7 +30,7 @@ def pictures(codes: Tensor) -> Tensor:
 
 
 def codes(count: int) -> Tensor:
-    """Codes far from where an untrained flow, which gives its noise back, draws."""
+    """Codes far from the draws of an untrained flow, which returns its noise unchanged."""
     return 0.3 * torch.randn(count, 4, generator=torch.Generator().manual_seed(1)) + 2
 
 
