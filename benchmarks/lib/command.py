@@ -11,7 +11,7 @@ import typing as t
 from collections.abc import Callable, Iterator, Sequence
 
 from deploy import Failure
-from model.data import files
+from handler.files import whole
 
 from . import figures, machine, plots
 from .figures import Figure
@@ -60,8 +60,8 @@ def main(name: str, description: str, measure: Part, draw: Callable[[Sequence[Fi
 
 def _note(described: dict[str, t.Any], name: str, path: pathlib.Path) -> None:
     machines = json.loads(path.read_text()) if path.exists() else {}
-    with files.whole(path) as unfinished:
-        unfinished.write_text(json.dumps(machines | {name: described}, indent=2, sort_keys=True) + "\n")
+    with whole(path) as file:
+        file.write(json.dumps(machines | {name: described}, indent=2, sort_keys=True).encode() + b"\n")
 
 
 @contextlib.contextmanager

@@ -2,13 +2,14 @@
 
 import csv
 import dataclasses
+import io
 import math
 import pathlib
 import statistics
 import typing as t
 from collections.abc import Sequence
 
-from model.data import files
+from handler.files import whole
 
 Better: t.TypeAlias = t.Literal["", "lower", "higher"]
 
@@ -93,7 +94,7 @@ def table(figures: Sequence[Figure]) -> str:
 
 def write(figures: Sequence[Figure], path: pathlib.Path, command: str) -> None:
     """Write a CSV, whole or not at all; `command` is what makes it again."""
-    with files.whole(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
+    with whole(path) as binary, io.TextIOWrapper(binary, encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, [*(field.name for field in dataclasses.fields(Figure)), "command"])
         table.writeheader()
         for figure in figures:

@@ -23,7 +23,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from deploy import Failure, collect
 from deploy.emulated import lambda_runtime
 from deploy.function import this_architecture
-from model.data import files
+from handler.files import whole
 
 from . import machine
 from .command import ROOT, alone
@@ -87,9 +87,9 @@ def originals(folder: pathlib.Path) -> Function:
     with alone():
         if not archive.exists():
             print("zipping whole wheels: a minute or two, once", file=sys.stderr, flush=True)
-            with files.whole(archive) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as target:
-                for path, file in sorted(collect.installed("torchscript").items()):
-                    target.write(file, path)
+            with whole(archive) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as target:
+                for path, source in sorted(collect.installed("torchscript").items()):
+                    target.write(source, path)
     _plain(folder)
     (folder / ".requirements.zip").hardlink_to(archive)
     # Replaces our entry point, whose name the runtime gets.

@@ -164,7 +164,7 @@ def test_what_no_seed_drew_is_said_to_have_no_address(open_page: t.Callable[...,
     page.locator("#dials img[src]").first.wait_for()
     page.get_by_text("Use via API").click()
     page.locator("#api").get_by_text("Embed", exact=True).click()
-    expect(page.locator("#api-code")).to_contain_text("Only cars of a seed have an address")
+    expect(page.locator("#api-code")).to_contain_text("Only unchanged cars of a seed have an address")
     expect(page.get_by_role("button", name="Copy code")).to_be_disabled()
 
 

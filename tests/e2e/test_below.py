@@ -63,7 +63,7 @@ def test_a_bar_is_pulled_by_pointer_and_put_back(page: Page) -> None:
     page.mouse.up()
     page.wait_for_function("before => document.getElementById('how-after').src !== before", arg=before)
     expect(page.get_by_role("slider", name="Its value")).to_have_value(re.compile("^(3[.]9|4)$"))
-    page.get_by_role("button", name="Reset the bars").click()
+    page.get_by_role("button", name="Put the bars back").click()
     expect(page.locator("#how-after")).to_have_attribute("src", before)
 
 
