@@ -67,6 +67,7 @@ def measure(name: str, seed: int, args: argparse.Namespace) -> dict[str, t.Any]:
             f"--out={run}",
             f"--data.folder={args.data}",
             f"--data.batch_size={BATCH}",
+            "--data.plainest=0",
             f"--trainer.max_epochs={args.epochs}",
             f"--report_every={args.epochs}",
             f"--seed_everything={seed}",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler
 
+from . import backgrounds
 from .prepared import Images, as_float, binarised, open_split, step_generator
 
 
@@ -45,6 +46,8 @@ class ImageData(L.LightningDataModule):
         Above 0, draw small folders of photographs more often: see `BalancedSampler`.
     limit
         Use only the first so many images of each split; 0 uses all.
+    plainest
+        Train only on the so many images with the plainest backgrounds (`.backgrounds`); 0 trains on all.
     binarise
         Make each pixel black or white at random, white with the probability of its grey level: anew at each step for
         training images, once for validation images.
@@ -59,22 +62,26 @@ class ImageData(L.LightningDataModule):
         flip: bool = True,
         balance: float = 0.0,
         limit: int = 0,
+        plainest: int = 0,
         binarise: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
         if batch_size < 1:
             raise ValueError(f"data.batch_size: {batch_size} is not at least 1")
-        if limit < 0:
-            raise ValueError(f"data.limit: {limit} is negative")
+        for name, count in (("limit", limit), ("plainest", plainest)):
+            if count < 0:
+                raise ValueError(f"data.{name}: {count} is negative")
         if not 0 <= balance <= 1:
             raise ValueError(f"data.balance: {balance} is not within 0 and 1")
         self.save_hyperparameters()
         self.folder, self.batch_size, self.flip, self.balance = pathlib.Path(folder), batch_size, flip, balance
-        self.limit, self.binarise, self.seed = limit, binarise, seed
+        self.limit, self.plainest, self.binarise, self.seed = limit, plainest, binarise, seed
 
     def setup(self, stage: str) -> None:
         self.train, self.val = (open_split(self.folder, split, self.limit) for split in ("train", "val"))
+        if self.plainest:
+            self.train = backgrounds.plainest(self.train, self.plainest)
         if self.binarise:
             self.val = binarised(self.val, self.seed)
 

@@ -83,7 +83,7 @@ def spread(images: prepared.Images, network: NetworkConfig, count: int, binarise
     shape = tuple(images[0].shape)
     if shape[:2] != (network.channels, network.image_size):
         raise ValueError(f"images of {shape}; the network takes {network.channels} x {network.image_size}")
-    images.rows = images.rows[np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)]
+    images = images.only(np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int))
     if binarised is not None:
         images = prepared.binarised(images, binarised)
     return prepared.as_float(images.__getitems__(range(len(images))))
