@@ -48,7 +48,7 @@ class Images(Dataset[Tensor]):
         """A whole batch at once: one fancy index instead of N small copies."""
         return torch.from_numpy(np.ascontiguousarray(self.images[self.rows[indices]])).permute(0, 3, 1, 2)
 
-    def only(self, indices: "np.ndarray[t.Any, np.dtype[np.int64]]") -> "Images":
+    def only(self, indices: np.ndarray[t.Any, np.dtype[np.int64]]) -> "Images":
         """The images at these indices, in this order, with their labels and folders."""
         some = Images(self.images, self.rows[indices])
         some.labels = self.labels[torch.from_numpy(indices)] if self.labels is not None else None
