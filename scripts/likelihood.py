@@ -61,10 +61,10 @@ def measure(args: argparse.Namespace) -> dict[str, t.Any]:
     network, encoder, decoder, training = released.load_checkpoint(args.checkpoint)
     try:
         kind, variance = pixel_distribution(network, training)
-        images = prepared.open_split(args.data or pathlib.Path(training["data"]["folder"]), args.split)
-        pixels = spread(images, network, args.images, args.seed if training["data"].get("binarise") else None)
     except ValueError as error:
         raise ValueError(f"{args.checkpoint}: {error}") from error
+    images = prepared.open_split(args.data or pathlib.Path(training["data"]["folder"]), args.split)
+    pixels = spread(images, network, args.images, args.seed if training["data"].get("binarise") else None)
     found = likelihood(
         encoder,
         decoder,

@@ -232,7 +232,7 @@ def measure(made_of: str, folder: pathlib.Path, photographs: prepared.Images, pr
     # Imported here: released weights don't come this far, and `make run` exports those without the training packages.
     from ..evaluation import judge, reconstruction
 
-    chosen = prepared.Images(photographs.images, photographs.rows[:MOST_PHOTOGRAPHS].tolist())
+    chosen = photographs.only(np.arange(len(photographs))[:MOST_PHOTOGRAPHS])
     progress(f"measuring what eight bits cost, by {len(chosen)} photographs")
     originals = torch.cat(list(prepared.in_batches(chosen, CARS)))
     eye = judge.Judge() if originals.shape[1] == 3 else None

@@ -63,7 +63,7 @@ def fit(
     if min(len(train), len(val)) < FEWEST:
         return None
     chosen = np.random.default_rng(7).permutation(len(train))[:PHOTOGRAPHS]
-    known = summarise_all(encoder, decoder, prepared.Images(train.images, train.rows[chosen].tolist()))
+    known = summarise_all(encoder, decoder, train.only(chosen))
     mean = known.mean(0)
     precision = np.linalg.inv(np.cov(known.T) + RIDGE * np.eye(known.shape[1]))
     away = summarise_all(encoder, decoder, val) - mean
