@@ -7,7 +7,6 @@ import io
 import math
 import typing as t
 import warnings
-import zlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -25,7 +24,7 @@ from PIL import (
     features,
 )
 
-from . import costs
+from . import costs, png
 from .errors import Problem
 
 Array: t.TypeAlias = NDArray[np.float32]
@@ -53,12 +52,26 @@ MAX_ANSWER_SIDE = 1024
 #: Milliseconds for which a frame of an animation is shown.
 FRAME_MS = 100
 
-#: Encoder options by media type. zlib's run-length strategy suits what a network draws: at 256 px it takes a fifth of
-#: the default strategy's time for the same size (docs/performance.md).
-FORMS: dict[str, dict[str, t.Any]] = {
-    "image/png": {"format": "PNG", "compress_type": zlib.Z_RLE},
-    "image/webp": {"format": "WEBP", "quality": 90},
-    "image/jpeg": {"format": "JPEG", "quality": 92},
+Encoder: t.TypeAlias = Callable[[Image.Image], bytes]
+
+
+def _with_pillow(**options: t.Any) -> Encoder:
+    def encode(image: Image.Image) -> bytes:
+        buffer = io.BytesIO()
+        image.save(buffer, **options)
+        return buffer.getvalue()
+
+    return encode
+
+
+#: Options of WebP, animated or not.
+_WEBP: dict[str, t.Any] = {"format": "WEBP", "quality": 90}
+
+#: Encoders by media type.
+FORMS: dict[str, Encoder] = {
+    "image/png": png.encode,
+    "image/webp": _with_pillow(**_WEBP),
+    "image/jpeg": _with_pillow(format="JPEG", quality=92),
 }
 
 #: What images inside JSON may be encoded with, by the names that a query has for them.
@@ -199,9 +212,7 @@ def grid(pictures: Sequence[Image.Image], columns: int | None = None) -> Image.I
 
 def encode(image: Image.Image, form: str) -> bytes:
     """Encode as `form`, a key of `FORMS`."""
-    buffer = io.BytesIO()
-    image.save(buffer, **FORMS[form])
-    return buffer.getvalue()
+    return FORMS[form](image)
 
 
 def animate(frames: Sequence[Image.Image], form: str) -> bytes:
@@ -213,7 +224,7 @@ def animate(frames: Sequence[Image.Image], form: str) -> bytes:
         frames = [frame.quantize(256, octree) if frame.mode == "RGB" else frame for frame in frames]
         options: dict[str, t.Any] = {"format": "GIF", "optimize": False}
     else:
-        options = FORMS["image/webp"]
+        options = _WEBP
     frames[0].save(buffer, save_all=True, append_images=frames[1:], duration=FRAME_MS, loop=0, **options)
     return buffer.getvalue()
 
