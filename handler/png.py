@@ -34,7 +34,7 @@ def encode(image: Image.Image) -> bytes:
     rows = np.asarray(image).reshape(image.height, image.width * channels)
     # Run lengths alone: a picture drawn by a network repeats nothing that a search for longer matches would find.
     deflate = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
-    data = deflate.compress(filtered(rows, channels)) + deflate.flush()
+    data = deflate.compress(filtered(rows, channels).data) + deflate.flush()
     return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
 
 

@@ -71,7 +71,7 @@ def make(folder: Path, channels: int = 3, version: str = "test-1", size: int = S
     for name, (module, example) in modules.items():
         torch.jit.save(torch.jit.trace(module.eval(), example), folder / f"{name}.ts")
         arguments = {"input_names": ["rows"], "dynamic_axes": {"rows": {0: "N"}}}
-        torch.onnx.export(module, (example,), str(folder / f"{name}.onnx"), dynamo=False, opset_version=20, **arguments)
+        torch.onnx.export(module, (example,), str(folder / f"{name}.onnx"), dynamo=False, opset_version=18, **arguments)
     for name in ("encoder", "decoder"):  # without a convolution, nothing is of eight bits
         shutil.copyfile(folder / f"{name}.onnx", folder / f"{name}.int8.onnx")
     manifest = {

@@ -40,7 +40,7 @@ SEED = 7
 PERCENTILE = 99.99
 
 #: Channels that a convolution needs on both sides to be worth eight bits.
-FEWEST_CHANNELS = 32
+FEWEST_CHANNELS = 24
 
 #: What twins may cost: dB of the reconstructions' PSNR inside the photograph, and points of their recognised share.
 MOST_DB = 0.1

@@ -29,7 +29,10 @@ def log_aspect(images: Tensor) -> Tensor:
     Tensor
         ``(N,)``, within ``±MAX_LOG_ASPECT``; 0 where there are no bars.
     """
-    darkest = images.amin(1)
+    # By pairs of channels: ONNX Runtime takes three times as long for a minimum along an axis.
+    darkest = images[:, 0]
+    for channel in range(1, images.shape[1]):
+        darkest = torch.minimum(darkest, images[:, channel])
     vertical = _share_between_bars(darkest.amin(2) > WHITE)
     horizontal = _share_between_bars(darkest.amin(1) > WHITE)
     # A car cut out on white has margins on all four sides: the larger pair counts, the other stays in the picture.

@@ -144,7 +144,7 @@ def test_few_photographs_measure_nothing(bundle: pathlib.Path) -> None:
 
 def test_a_narrow_network_has_none(tmp_path: pathlib.Path) -> None:
     files, said = write(known(tiny_release()), tmp_path / "bundle")
-    assert (files, said[-1]) == (set(), "no eight-bit twins: no convolution of 32 channels")
+    assert (files, said[-1]) == (set(), "no eight-bit twins: no convolution of 24 channels")
 
 
 def test_weights_keep_to_seven_bits_so_that_no_cpu_saturates(bundle: pathlib.Path) -> None:
