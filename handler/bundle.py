@@ -8,7 +8,7 @@ import logging
 import math
 import re
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from . import files, sources
@@ -151,8 +151,13 @@ class Bundle:
     warnings: list[str] = dataclasses.field(default_factory=list, compare=False)
 
     @classmethod
-    def open(cls, address: str, cache: Path) -> t.Self:
+    def open(cls, address: str, cache: Path, ahead: Sequence[str] = ()) -> t.Self:
         """Open the bundle at `address` (see `handler.settings.Settings.bundle`).
+
+        Parameters
+        ----------
+        ahead
+            Files that S3 is asked for together with the manifest, unless some are in the cache.
 
         Raises
         ------
@@ -164,12 +169,14 @@ class Bundle:
             return cls(Manifest.parse(source.read(MANIFEST, MANIFEST_LIMIT)), source)
         bucket, _, prefix = address.removeprefix("s3://").rstrip("/").partition("/")
         versions, _, last = prefix.rpartition("/")
+        # With files in the cache, these are probably among them, under names that the manifest tells.
+        ahead = () if cache.is_dir() and any(cache.iterdir()) else ahead
         if last != POINTER:
-            source = sources.bucket(bucket, prefix)
+            source = sources.Ahead(sources.bucket(bucket, prefix), ahead)
             return cls(Manifest.parse(source.read(MANIFEST, MANIFEST_LIMIT)), source, cache)
         pointer = sources.bucket(bucket, versions).read(POINTER, MANIFEST_LIMIT)
         version = _version(POINTER, _json_object(POINTER, pointer))
-        source = sources.bucket(bucket, f"{versions}/{version}")
+        source = sources.Ahead(sources.bucket(bucket, f"{versions}/{version}"), ahead)
         manifest = Manifest.parse(source.read(MANIFEST, MANIFEST_LIMIT))
         if manifest.version != version:
             raise BundleError(f"{MANIFEST}: version is {manifest.version!r}, {POINTER} says {version!r}")

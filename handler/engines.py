@@ -3,7 +3,6 @@
 An engine's library is imported when that engine is loaded, so each brings only its own.
 """
 
-import concurrent.futures
 import contextlib
 import io
 import os
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from . import operators, unpack
 from .bundle import Bundle, BundleError, Manifest
+from .settings import ENGINES
 
 Array: t.TypeAlias = NDArray[np.float32]
 
@@ -37,7 +37,7 @@ class Engine(t.Protocol):
     warm_up: int
 
     def add_encoder(self) -> None:
-        """Load the encoder, whose file has been read since the engine was made."""
+        """Load the encoder."""
 
     def encode(self, images: Array) -> tuple[Array, Array]:
         """Images ``(N, C, S, S)`` in [0, 1] to the posterior's mean and log-variance, ``(N, D)`` each."""
@@ -62,25 +62,13 @@ def load(name: str, bundle: Bundle, threads: int, can_draw: t.Callable[[Engine],
     BundleError
         If a file is missing, is not what the manifest says, or computes something of another shape.
     """
-    kinds: dict[str, t.Callable[[Bundle, int], Engine]] = {
-        "torchscript": TorchScript,
-        "onnx": OnnxRuntime,
-        "onnx-int8": OnnxRuntimeInt8,
-    }
-    engine = kinds[name](bundle, threads)
+    kind = TorchScript if name == "torchscript" else OnnxRuntime
+    engine: Engine = kind(bundle, ENGINES[name], threads)
     _warm_drawing(engine, bundle)
     can_draw(engine)
     engine.add_encoder()
     _warm_encoder(engine, bundle)
     return engine
-
-
-def _read_ahead(bundle: Bundle, *names: str) -> "dict[str, concurrent.futures.Future[bytes]]":
-    """Start reading files side by side, so that S3 sends them while the engine's library is imported."""
-    pool = concurrent.futures.ThreadPoolExecutor(len(names), "carvae-reader")
-    files = {name: pool.submit(bundle.read, name) for name in names}
-    pool.shutdown(wait=False)
-    return files
 
 
 class TorchScript:
@@ -91,8 +79,9 @@ class TorchScript:
 
     warm_up = 3  # the first call profiles, the second compiles for what was seen, the third runs the result
 
-    def __init__(self, bundle: Bundle, threads: int) -> None:
-        self._files = _read_ahead(bundle, "prior.ts", "decoder.ts", "encoder.ts")
+    def __init__(self, bundle: Bundle, files: tuple[str, str, str], threads: int) -> None:
+        self._bundle = bundle
+        prior, decoder, self._encoder_file = files
         # Set before the import, which reads it: torch.set_num_threads aborts where the CPU can't be inspected.
         os.environ["OMP_NUM_THREADS"] = str(threads)
         unpack.load_libraries()
@@ -101,15 +90,15 @@ class TorchScript:
         self._torch = torch
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
-        self._prior, self._decoder = self._load("prior.ts"), self._load("decoder.ts")
+        self._prior, self._decoder = self._load(prior), self._load(decoder)
 
     def add_encoder(self) -> None:
         """Load the encoder."""
-        self._encoder = self._load("encoder.ts")
+        self._encoder = self._load(self._encoder_file)
 
     def _load(self, name: str) -> t.Any:
         # From the verified bytes, not from a path whose content could change in between.
-        data = self._files.pop(name).result()
+        data = self._bundle.read(name)
         try:
             operators.check_source(self._torch, data)
             module = self._torch.jit.load(io.BytesIO(data), map_location="cpu").eval()  # type: ignore[no-untyped-call]
@@ -139,15 +128,16 @@ class TorchScript:
 
 
 class OnnxRuntime:
-    """The bundle's ``.onnx`` files in ONNX Runtime: no torch anywhere, and a fraction of its start."""
+    """The bundle's ``.onnx`` files in ONNX Runtime: no torch anywhere, and a fraction of its start.
+
+    Encoder and decoder may be in eight bits: the same cars to the eye, for less arithmetic.
+    """
 
     warm_up = 1
 
-    #: The file of each function.
-    files: t.ClassVar[dict[str, str]] = {"encoder": "encoder.onnx", "decoder": "decoder.onnx", "prior": "prior.onnx"}
-
-    def __init__(self, bundle: Bundle, threads: int) -> None:
-        self._read, self._threads = _read_ahead(bundle, *self.files.values()), threads
+    def __init__(self, bundle: Bundle, files: tuple[str, str, str], threads: int) -> None:
+        self._bundle, self._threads = bundle, threads
+        self._files = dict(zip(("prior", "decoder", "encoder"), files, strict=True))
         self._sessions: dict[str, tuple[t.Any, str]] = {}
         for name in ("prior", "decoder"):
             self._load(name)
@@ -159,7 +149,7 @@ class OnnxRuntime:
     def _load(self, name: str) -> None:
         import onnxruntime
 
-        file = self.files[name]
+        file = self._files[name]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = self._threads, 1
         options.log_severity_level = 3
@@ -174,7 +164,7 @@ class OnnxRuntime:
         # A model may name files that hold its weights; by default they are looked up from the working directory.
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
         # From the verified bytes, not from a path whose content could change in between.
-        data = self._read.pop(file).result()
+        data = self._bundle.read(file)
         try:
             session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:
@@ -202,12 +192,6 @@ class OnnxRuntime:
     def prior(self, noise: Array) -> Array:
         """Latents ``(N, D)`` of standard normal noise ``(N, K)``."""
         return self._rows("prior", noise)[0]
-
-
-class OnnxRuntimeInt8(OnnxRuntime):
-    """The same with encoder and decoder in eight bits: the same cars to the eye, for less arithmetic."""
-
-    files: t.ClassVar[dict[str, str]] = OnnxRuntime.files | {name: f"{name}{INT8}" for name in ("encoder", "decoder")}
 
 
 def _warm_drawing(engine: Engine, bundle: Bundle) -> None:

@@ -8,7 +8,7 @@ import time
 import typing as t
 
 from .bundle import Bundle, BundleError, Manifest
-from .settings import Settings
+from .settings import ENGINES, Settings
 
 if t.TYPE_CHECKING:
     from .engines import Engine
@@ -116,7 +116,7 @@ class Loader:
     def _attempt(self) -> None:
         started = time.perf_counter()
         try:
-            bundle = Bundle.open(self.settings.bundle, self.settings.cache)
+            bundle = Bundle.open(self.settings.bundle, self.settings.cache, ENGINES[self.settings.engine])
             # numpy and whatever runs the model are imported while S3 sends it.
             from . import engines
 

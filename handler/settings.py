@@ -10,7 +10,12 @@ from pathlib import Path
 _ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 _S3_BUNDLE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9!_.*'()/-]+")
 
-ENGINES = ("torchscript", "onnx", "onnx-int8")
+#: Engines, and the files of a bundle that each needs: prior, decoder, encoder.
+ENGINES = {
+    "torchscript": ("prior.ts", "decoder.ts", "encoder.ts"),
+    "onnx": ("prior.onnx", "decoder.onnx", "encoder.onnx"),
+    "onnx-int8": ("prior.onnx", "decoder.int8.onnx", "encoder.int8.onnx"),
+}
 
 
 class SettingsError(ValueError):

@@ -272,7 +272,8 @@ class VAE(L.LightningModule):
         # Under mixed precision, Lightning does not clip the gradients of a fused optimizer.
         mixed = "mixed" in str(self.trainer.precision) and bool(self.trainer.gradient_clip_val)
         steps = int(self.trainer.estimated_stepping_batches)
-        return optimizers.build(self.optimizer, parameters, steps, fused=not mixed)
+        every = self.trainer.check_val_every_n_epoch or 1
+        return optimizers.build(self.optimizer, parameters, steps, fused=not mixed, validated_every=every)
 
     def on_save_checkpoint(self, checkpoint: dict[str, t.Any]) -> None:
         checkpoint["run"], checkpoint["warmed_up"] = self.run, self.warmed_up

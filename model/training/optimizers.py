@@ -23,8 +23,8 @@ class OptimizerConfig:
         Their usual meaning.
     schedule
         ``one-cycle`` rises over a tenth of the steps and falls to zero by cosine (Smith 2018); ``cosine`` only falls;
-        ``steps`` multiplies by ``factor`` after each epoch of ``milestones``; ``plateau`` does so when the validation
-        loss has not improved for ``patience`` epochs, down to ``minimum``; ``inverse`` divides by 1 + ``decay`` · step.
+        ``steps`` multiplies by ``factor`` after each epoch of ``milestones``; ``plateau`` does so when ``val_loss`` has
+        not improved for ``patience`` validations, down to ``minimum``; ``inverse`` divides by 1 + ``decay`` · step.
     """
 
     name: t.Literal["adam", "adamw"] = "adam"
@@ -52,7 +52,11 @@ class OptimizerConfig:
 
 
 def build(
-    config: OptimizerConfig, parameters: t.Iterable[Parameter], steps: int, fused: bool = False
+    config: OptimizerConfig,
+    parameters: t.Iterable[Parameter],
+    steps: int,
+    fused: bool = False,
+    validated_every: int = 1,
 ) -> dict[str, t.Any]:
     """Optimizer and schedule as Lightning takes them.
 
@@ -62,6 +66,8 @@ def build(
         Optimizer steps of the whole run.
     fused
         Update all weights in one kernel, a tenth of a small network's time less.
+    validated_every
+        Epochs from one validation to the next.
     """
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.name]
     betas = (config.beta1, config.beta2)
@@ -85,5 +91,10 @@ def build(
         plateau = lr_scheduler.ReduceLROnPlateau(
             optimizer, factor=config.factor, patience=config.patience, min_lr=config.minimum
         )
-        scheduler = {"scheduler": plateau, "interval": "epoch", "monitor": "val_loss"}
+        scheduler = {
+            "scheduler": plateau,
+            "interval": "epoch",
+            "frequency": validated_every,
+            "monitor": "val_loss",
+        }
     return {"optimizer": optimizer, "lr_scheduler": scheduler}

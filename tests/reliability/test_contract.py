@@ -28,7 +28,7 @@ CASES = [
     (engine, path, method, mode)
     for mode in GenerationMode
     # Wrong requests never reach an engine, so one engine is enough.
-    for engine in (ENGINES if mode.is_positive else ENGINES[:1])
+    for engine in (ENGINES if mode.is_positive else list(ENGINES)[:1])
     for path, method, node in OPERATIONS
     if mode.is_positive or "parameters" in node or "requestBody" in node
 ]

@@ -183,6 +183,12 @@ def test_a_cycle_of_one_length_is_not_resumed_with_another(recipe: pathlib.Path,
         train([*keys, "--trainer.max_epochs=2", "--resume"])
 
 
+def test_a_plateau_is_looked_for_whenever_the_run_is_validated(recipe: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    keys = ["--model.optimizer.schedule=plateau", "--trainer.check_val_every_n_epoch=2", "--trainer.max_epochs=3"]
+    train([f"--recipe={recipe}", f"--out={tmp_path}", *keys])
+    assert torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 2
+
+
 def test_a_run_that_starts_from_weights_has_the_whole_divergence_from_its_first_step(
     recipe: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
