@@ -170,7 +170,7 @@ class Bundle:
         bucket, _, prefix = address.removeprefix("s3://").rstrip("/").partition("/")
         versions, _, last = prefix.rpartition("/")
         # With files in the cache, these are probably among them, under names that the manifest tells.
-        ahead = () if cache.is_dir() and any(cache.iterdir()) else ahead
+        ahead = () if _has_files(cache) else ahead
         if last != POINTER:
             source = sources.Ahead(sources.bucket(bucket, prefix), ahead)
             return cls(Manifest.parse(source.read(MANIFEST, MANIFEST_LIMIT)), source, cache)
@@ -210,6 +210,12 @@ class Bundle:
                 log.warning("%s", warning)
                 self.warnings.append(warning)
         return data
+
+
+def _has_files(cache: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return any(cache.iterdir())
+    return False
 
 
 def _kept(path: Path) -> bytes | None:
