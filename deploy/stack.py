@@ -106,7 +106,7 @@ class Stack:
         outputs = self.outputs()
         version = outputs["ApiLambdaFunctionQualifiedArn"].rpartition(":")[2]
         model = self.model(version)
-        # The stack moved the alias already, unless it holds a version that was turned back.
+        # The stack moved the alias already, unless it holds a version that was rolled back.
         if self.live() != version:
             self.point(version)
         try:

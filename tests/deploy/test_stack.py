@@ -103,7 +103,7 @@ def test_the_newest_version_is_made_live_and_the_pointer_follows_its_answer(stag
 @pytest.mark.parametrize(
     ("model", "version", "status"), [("new", "2", 503), ("old", "1", 200), ("new", "1", 200), ("old", "2", 200)]
 )
-def test_a_version_that_does_not_answer_for_itself_is_turned_back(
+def test_a_version_that_does_not_answer_for_itself_is_rolled_back(
     stage: Stage, api: Api, model: str, version: str, status: int
 ) -> None:
     api.model, api.version, api.status = model, version, status

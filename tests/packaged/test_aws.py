@@ -178,7 +178,7 @@ def test_the_page_asks_the_name_that_it_came_from(aws: Aws, deployed: str) -> No
     assert config["ContentType"] == "text/javascript; charset=utf-8"
 
 
-def test_a_broken_model_is_turned_back(aws: Aws, deployed: str, broken_bundle: Path) -> None:
+def test_a_broken_model_is_rolled_back(aws: Aws, deployed: str, broken_bundle: Path) -> None:
     before, pointer = aws.live(), aws.pointer()
     run = aws.sls("deploy", f"--param=bundle={broken_bundle}", "--param=patience=1")
     assert run.returncode != 0
