@@ -19,9 +19,9 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from benchmarks.lib import gflop, payload
-from handler import engines, images, png
+from handler import images, png
 from handler.app import create_app
-from handler.settings import Settings
+from handler.settings import ENGINES, Settings
 
 warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
 
@@ -125,14 +125,14 @@ def bare(encode: t.Callable[[t.Any], t.Any], decode: t.Callable[[t.Any], t.Any],
 
 def bare_onnx(bundle: pathlib.Path, engine: str = "onnx") -> Functions:
     """ONNX Runtime's sessions as its tutorial makes them, on one thread."""
-    end = engines.INT8 if engine == "onnx-int8" else ".onnx"
+    _, decoder_file, encoder_file = ENGINES[engine]
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     sessions = [
-        onnxruntime.InferenceSession(bundle / f"{name}{end}", options, providers=["CPUExecutionProvider"])
-        for name in ("encoder", "decoder")
+        onnxruntime.InferenceSession(bundle / name, options, providers=["CPUExecutionProvider"])
+        for name in (encoder_file, decoder_file)
     ]
     encoder, decoder = ((session, session.get_inputs()[0].name) for session in sessions)
     return (

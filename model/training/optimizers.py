@@ -74,7 +74,7 @@ def build(
     optimizer = kind(parameters, config.learning_rate, betas, weight_decay=config.weight_decay, fused=fused)
     if config.schedule == "constant":
         return {"optimizer": optimizer}
-    # Plateaus and milestones are counted in epochs, the others in steps.
+    # Milestones are counted in epochs, plateaus in validations, the others in steps.
     scheduler: dict[str, t.Any] = {"interval": "step"}
     if config.schedule == "one-cycle":
         scheduler["scheduler"] = lr_scheduler.OneCycleLR(
