@@ -3,12 +3,12 @@
     python benchmarks/throughput.py
 
 Each client sends a form with a JPEG of 640 x 480 to /reconstruct, waits for the PNG, and sends the next. Ours is
-scripts/serve.py with each engine. The others serve the same TorchScript files with the same image codec from an
-environment of their own (build/peers, which `make bench` makes of benchmarks/requirements-peers.txt): LitServe and
-BentoML with one worker of two threads, their default, and with two workers of one thread; Flask's own server with the
-originals' handler in its plain form. A client that is told to come later does so after 50 ms; only pictures count. The
-clients share the two cores with the server. Servers take turns, and only one runs at a time: an idle one may keep a
-core busy.
+scripts/serve.py with each engine, with one process and with two. The others serve the same TorchScript files with the
+same image codec from an environment of their own (build/peers, which `make bench` makes of
+benchmarks/requirements-peers.txt): LitServe and BentoML with one worker of two threads, their default, and with two
+workers of one thread; Flask's own server with the originals' handler in its plain form. Of two setups the better one
+counts. A client that is told to come later does so after 50 ms; only pictures count. The clients share the two cores
+with the server. Servers take turns, and only one runs at a time: an idle one may keep a core busy.
 """
 
 import contextlib
@@ -38,6 +38,7 @@ PEERS = ROOT / "build" / "peers" / "bin"
 BENTOML = (str(PEERS / "bentoml"), "serve", "benchmarks.peers.bentoml_server:Cars", "--host", "127.0.0.1", "--port")
 LITSERVE = (str(PEERS / "python"), "benchmarks/peers/litserve_server.py")
 OURS = (sys.executable, "scripts/serve.py", "--port")
+TWO = (sys.executable, "scripts/serve.py", "--processes", "2", "--port")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,10 +49,14 @@ class Server:
     environment: dict[str, str]
 
 
+ENGINES = {"ONNX": "onnx", "ONNX int8": "onnx-int8", "TorchScript": "torchscript"}
+
+#: At 8 clients, of the best peer.
+TARGETS = {"TorchScript": 1.5, "ONNX": 2.5, "ONNX int8": 1.8}
+
 SERVERS = {
-    "ours, ONNX": Server(OURS, {"CARVAE_ENGINE": "onnx"}),
-    "ours, ONNX int8": Server(OURS, {"CARVAE_ENGINE": "onnx-int8"}),
-    "ours, TorchScript": Server(OURS, {"CARVAE_ENGINE": "torchscript"}),
+    **{f"ours, {name}, 1 process": Server(OURS, {"CARVAE_ENGINE": engine}) for name, engine in ENGINES.items()},
+    **{f"ours, {name}, 2 processes": Server(TWO, {"CARVAE_ENGINE": engine}) for name, engine in ENGINES.items()},
     "LitServe, 1 worker": Server(LITSERVE, {"WORKERS": "1", "OMP_NUM_THREADS": "2"}),
     "LitServe, 2 workers": Server(LITSERVE, {"WORKERS": "2"}),
     "BentoML, 1 worker": Server(BENTOML, {"WORKERS": "1", "OMP_NUM_THREADS": "2"}),
@@ -178,22 +183,32 @@ def rate(done: Sequence[float], begun: float, end: float) -> float:
 def _figures(rates: dict[tuple[str, int], list[float]]) -> list[Figure]:
     rows = [figures.median(f"{name}, {clients} clients", values, "/s") for (name, clients), values in rates.items()]
     peers = [name for name in SERVERS if name.startswith(("LitServe", "BentoML"))]
-    default = [name for name in peers if name.endswith("1 worker")]
+    of_one_worker = [name for name in peers if name.endswith("1 worker")]
     for clients in CLIENTS:
-        best, best_default = (
-            max(names, key=lambda name: statistics.median(rates[name, clients])) for names in (peers, default)
-        )
-        others = {"best peer": best, "best peer of one worker": best_default, "plain Flask": "Flask, plain"}
-        for engine, target in (("TorchScript", 1.5), ("ONNX", 2.5), ("ONNX int8", 1.8)):
-            ours = rates[f"ours, {engine}", clients]
-            for other, name in others.items():
-                goal = target if clients == 8 and other == "best peer" else None
-                title = f"{engine} / {other}, {clients} clients"
-                rows.append(figures.ratio(title, ours, rates[name, clients], "higher", goal))
-        int8, onnx = (rates[f"ours, {name}", clients] for name in ("ONNX int8", "ONNX"))
+        single = {engine: rates[f"ours, {engine}, 1 process", clients] for engine in ENGINES}
+        double = {engine: rates[f"ours, {engine}, 2 processes", clients] for engine in ENGINES}
+        ours = {engine: _better(single[engine], double[engine]) for engine in ENGINES}
+        best = _better(*(rates[name, clients] for name in peers))
+        best_of_one = _better(*(rates[name, clients] for name in of_one_worker))
+        flask = rates["Flask, plain", clients]
+        for engine, target in TARGETS.items():
+            for other, mine, theirs, goal in (
+                ("best peer", ours[engine], best, target if clients == 8 else None),
+                ("best peer of one worker", single[engine], best_of_one, None),
+                ("plain Flask", ours[engine], flask, None),
+            ):
+                rows.append(figures.ratio(f"{engine} / {other}, {clients} clients", mine, theirs, "higher", goal))
+            title = f"{engine}, 2 processes / 1 process, {clients} clients"
+            rows.append(figures.ratio(title, double[engine], single[engine], "higher"))
         goal = 1.4 if clients == 8 else None
-        rows.append(figures.ratio(f"ONNX int8 / ONNX, {clients} clients", int8, onnx, "higher", goal))
+        title = f"ONNX int8 / ONNX, {clients} clients"
+        rows.append(figures.ratio(title, ours["ONNX int8"], ours["ONNX"], "higher", goal))
     return rows
+
+
+def _better(*rates: list[float]) -> list[float]:
+    """The one with the higher median."""
+    return max(rates, key=statistics.median)
 
 
 def draw(measured: Sequence[Figure], path: pathlib.Path) -> None:

@@ -8,9 +8,9 @@ import logging
 import re
 import resource
 import socket
-import threading
 import time
 import typing as t
+from collections.abc import Callable
 
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
@@ -237,13 +237,13 @@ def create(app: t.Any, listener: socket.socket, concurrency: int) -> t.Any:
     return server
 
 
-def run(server: t.Any, gate: Gate, stop: threading.Event) -> None:
-    """Serve until `stop`; then refuse those who wait with 503, finish what is computed, and end within `DRAIN_S`."""
+def run(server: t.Any, gate: Gate, stopped: Callable[[], bool]) -> None:
+    """Serve until `stopped`; then refuse those who wait with 503, finish what is computed, and end within `DRAIN_S`."""
 
     def turn(seconds: float) -> None:
         wasyncore.loop(timeout=seconds, use_poll=True, map=server._map, count=1)
 
-    while not stop.is_set():
+    while not stopped():
         turn(1)
     gate.close()
     end = time.monotonic() + DRAIN_S

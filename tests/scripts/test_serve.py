@@ -117,6 +117,7 @@ def test_a_port_in_use_is_one_line(bundle: Path) -> None:
         (["--bundle", "nowhere"], "nowhere: manifest.json: No such file or directory in the bundle's folder"),
         (["--bundle", "http://cars"], "serve: CARVAE_BUNDLE='http://cars': expected a folder"),
         (["--port", "70000"], "'70000' is no port"),
+        (["--processes", "0"], "'0' is no number of processes; expected 1 to 64"),
         (["--host", "192.0.2.1"], "serve: 192.0.2.1:0 "),
     ],
 )
@@ -126,6 +127,35 @@ def test_a_wrong_argument_is_said_without_a_traceback(arguments: list[str], said
     assert process.returncode != 0
     assert said in err
     assert "Traceback" not in err
+
+
+def test_two_processes_answer_on_one_address_and_one_signal_ends_them(bundle: Path) -> None:
+    with run("--bundle", str(bundle), "--port", "0", "--processes", "2") as process:
+        address = started(process)
+        for _ in range(4):
+            with get(f"{address}/random?count=1&seed=1", "image/png") as answer:
+                assert answer.read().startswith(b"\x89PNG")
+        process.terminate()
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert out.endswith("stopped\n")
+    assert "Traceback" not in err
+
+
+def test_of_two_processes_only_one_complains_of_a_bundle(tmp_path: Path) -> None:
+    with run("--bundle", str(tmp_path), "--port", "0", "--processes", "2") as process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err.count("serve: there is no model to serve") == 1
+    assert out.count("loading the model") == 1
+
+
+def test_processes_that_cannot_count_together_refuse_a_rate(bundle: Path) -> None:
+    environment = {**os.environ, "CARVAE_RATE": "60"}
+    command = [sys.executable, str(SCRIPT), "--bundle", str(bundle), "--port", "0", "--processes", "2"]
+    said = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    assert said.returncode == 1
+    assert said.stderr == "serve: CARVAE_RATE=60: 2 processes can't count together; expected --processes 1\n"
 
 
 @pytest.mark.parametrize("bundle", ["s3://cars/models/one", "build/mine"])

@@ -222,7 +222,7 @@ def test_told_to_end_it_refuses_who_waits_and_finishes_what_is_computed() -> Non
     listener = connections.listen("127.0.0.1", 0)
     assert isinstance(listener, socket.socket)
     server = connections.create(app, listener, 1)
-    thread = threading.Thread(target=connections.run, args=(server, gate, stop), daemon=True)
+    thread = threading.Thread(target=connections.run, args=(server, gate, stop.is_set), daemon=True)
     thread.start()
     address = ("127.0.0.1", int(server.effective_port))
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
@@ -250,7 +250,7 @@ def test_told_to_end_it_waits_for_nobody_for_ever(monkeypatch: pytest.MonkeyPatc
     listener, stop = connections.listen("127.0.0.1", 0), threading.Event()
     assert isinstance(listener, socket.socket)
     server = connections.create(hello, listener, 1)
-    thread = threading.Thread(target=connections.run, args=(server, admission.Gate(1), stop), daemon=True)
+    thread = threading.Thread(target=connections.run, args=(server, admission.Gate(1), stop.is_set), daemon=True)
     thread.start()
     with socket.create_connection(("127.0.0.1", int(server.effective_port)), 30) as silent:
         silent.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
