@@ -58,7 +58,7 @@ def main() -> int:
     if args.processes == 1:
         status = _serve(listener, settings)
     else:
-        status = processes.run(args.processes, functools.partial(_serve, listener, settings))
+        status = processes.run(args.processes, listener, functools.partial(_serve, listener, settings))
     if not status:
         print("\nstopped")
     sys.stdout.flush()

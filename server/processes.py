@@ -6,6 +6,7 @@ Threads of one process take turns at Python's interpreter lock, so one process c
 import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -22,7 +23,7 @@ class Serve(t.Protocol):
     def __call__(self, *, first: bool, ready: Callable[[], None]) -> int: ...
 
 
-def run(count: int, serve: Serve) -> int:
+def run(count: int, listener: socket.socket, serve: Serve) -> int:
     """Run `serve` in processes of its own until SIGINT or SIGTERM; returns the exit status.
 
     One process after another is started, each once the one before it serves. So a model that can't be loaded is
@@ -33,6 +34,9 @@ def run(count: int, serve: Serve) -> int:
     ----------
     count
         Number of processes.
+    listener
+        Where they accept connections. This process closes it when they are to end: clients that connect after that
+        are refused instead of kept waiting.
     serve
         Called in each of them. `first` tells whether it is the one that prints the address; it calls `ready` when it
         serves. SIGINT, SIGTERM and `PARENT_ENDS` raise KeyboardInterrupt until it sets handlers of its own.
@@ -45,6 +49,7 @@ def run(count: int, serve: Serve) -> int:
             status = 0 if group.start(first=False) else 1
     except KeyboardInterrupt:
         status = 0
+    listener.close()
     group.end()
     return status
 

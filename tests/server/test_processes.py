@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -13,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-#: Each process appends its number to a file and finishes 0.2 s after it is told to end.
+#: Each process appends its number to a file. Told to end, it closes its listener and takes some time to finish.
 PROGRAM = """
-    import os, signal, sys, time
+    import os, signal, socket, sys, time
     from server import processes
 
     def serve(*, first, ready):
@@ -29,25 +30,33 @@ PROGRAM = """
             print(os.getpid(), first, file=file)
         while not signals:
             time.sleep(0.01)
-        time.sleep(0.2)
+        listener.close()
+        time.sleep({seconds})
         with open({finished!r}, "a") as file:
             print(os.getpid(), file=file)
         return 0
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(processes.run(2, serve))
+    listener = socket.socket(fileno=int(sys.argv[1]))
+    sys.exit(processes.run(2, listener, serve))
 """
 
 
 class Group:
     """The parent's process, and what its children wrote."""
 
-    def __init__(self, folder: Path, fails: str) -> None:
+    def __init__(self, folder: Path, fails: str, seconds: float) -> None:
         self._started, self._finished = folder / "started", folder / "finished"
-        code = PROGRAM.format(fails=fails, started=str(self._started), finished=str(self._finished))
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(code)], stderr=subprocess.PIPE, text=True, start_new_session=True
-        )
+        code = PROGRAM.format(fails=fails, seconds=seconds, started=str(self._started), finished=str(self._finished))
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.address = listener.getsockname()
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", textwrap.dedent(code), str(listener.fileno())],
+                stderr=subprocess.PIPE,
+                text=True,
+                pass_fds=[listener.fileno()],
+                start_new_session=True,
+            )
 
     def started(self, count: int) -> list[int]:
         """Wait for so many processes, those that ended included; their numbers."""
@@ -73,8 +82,8 @@ class Group:
 
 
 @contextlib.contextmanager
-def group(folder: Path, fails: str = "False") -> Iterator[Group]:
-    running = Group(folder, fails)
+def group(folder: Path, fails: str = "False", seconds: float = 0.2) -> Iterator[Group]:
+    running = Group(folder, fails, seconds)
     try:
         yield running
     finally:
@@ -134,3 +143,20 @@ def test_a_process_that_never_serves_ends_them_all(tmp_path: Path) -> None:
         assert said(running) == ""
         assert running.process.returncode == 1
         assert len(running.finished(1)) == 1
+
+
+def test_while_they_finish_new_clients_are_refused(tmp_path: Path) -> None:
+    with group(tmp_path, seconds=600) as running:
+        running.started(2)
+        socket.create_connection(running.address).close()
+        running.process.terminate()
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            try:
+                socket.create_connection(running.address, timeout=5).close()
+            except ConnectionRefusedError:
+                break
+            time.sleep(0.02)
+        else:
+            pytest.fail("clients are still accepted a minute later")
+        assert running.process.poll() is None
