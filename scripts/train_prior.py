@@ -29,8 +29,10 @@ def main() -> int:
         "--variations", type=int, default=default.variations, help="extra codes per image, in other light (%(default)s)"
     )
     parser.add_argument("--epochs", type=int, default=default.epochs, help="(%(default)s)")
-    parser.add_argument("--width", type=int, default=default.width, help="units of the flow's layers (%(default)s)")
-    parser.add_argument("--depth", type=int, default=default.depth, help="its residual blocks (%(default)s)")
+    parser.add_argument(
+        "--width", type=int, default=default.width, help="channels of the flow on a grid, else units (96, 512)"
+    )
+    parser.add_argument("--depth", type=int, help="its residual blocks (6 on a grid, else 4)")
     parser.add_argument("--batch", type=int, default=default.batch, help="codes per step (%(default)s)")
     parser.add_argument(
         "--learning-rate", type=float, default=default.learning_rate, help="peak learning rate (%(default)s)"

@@ -8,9 +8,10 @@ import dataclasses
 import typing as t
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .priors import Prior
+from .velocity import GROUPS, DenseVelocity, GridVelocity
 
 #: Principal axes that make the car; those after them hold texture.
 WIDE = 160
@@ -27,8 +28,10 @@ class FlowConfig:
     ----------
     latent_dim
         Latent numbers per code, D.
+    side
+        Of the grid that a code is, in cells; 0 if it is none.
     width, depth
-        Units of a layer, residual blocks of two layers.
+        Units of a layer, or channels of a convolution on a grid; residual blocks.
     dropout
         Share of a block's units left out in training.
     steps
@@ -36,6 +39,7 @@ class FlowConfig:
     """
 
     latent_dim: int
+    side: int = 0
     width: int = 512
     depth: int = 4
     dropout: float = 0.1
@@ -45,63 +49,17 @@ class FlowConfig:
         for name in ("latent_dim", "width", "depth", "steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: {getattr(self, name)} is not at least 1")
+        if self.side < 0 or (self.side and self.latent_dim % self.side**2):
+            raise ValueError(f"side: {self.latent_dim} latents are no grid of {self.side} x {self.side} cells")
+        if self.side and self.width % GROUPS:
+            raise ValueError(f"width: {self.width} is no multiple of {GROUPS}, as a grid's must be")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout: {self.dropout} is not at least 0 and below 1")
-
-
-def _start_at_zero(layer: nn.Module) -> None:
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
 
 
 def _full_precision(x: Tensor) -> torch.autocast:
     """Full precision between codes and axes: the narrowest axes would be lost in the rounding errors of the widest."""
     return torch.autocast(x.device.type, enabled=False)
-
-
-class Block(nn.Module):
-    """Two layers with a skip connection, shifted and scaled by the time (Peebles and Xie 2023)."""
-
-    def __init__(self, width: int, dropout: float) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width, elementwise_affine=False)
-        self.layers = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, width))
-        self.timed = nn.Linear(128, 3 * width)
-        _start_at_zero(self.layers[3])  # as the identity
-        _start_at_zero(self.timed)
-
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        shift, scale, gain = self.timed(time).chunk(3, 1)
-        return t.cast(Tensor, x + (1 + gain) * self.layers(self.norm(x) * (1 + scale) + shift))
-
-
-class Velocity(nn.Module):
-    """Places between noise and code on the principal axes ``(N, D)`` at times ``(N, 1)`` in [0, 1] to velocities."""
-
-    frequencies: Tensor
-
-    def __init__(self, config: FlowConfig) -> None:
-        super().__init__()
-        dim, width = config.latent_dim, config.width
-        self.register_buffer("frequencies", 1000 * torch.logspace(0, -3, 65)[:-1], persistent=False)
-        self.time = nn.Sequential(nn.Linear(128, 128), nn.SiLU())
-        self.inward = nn.Linear(dim, width)
-        self.blocks = nn.ModuleList(Block(width, config.dropout) for _ in range(config.depth))
-        self.norm = nn.LayerNorm(width, elementwise_affine=False)
-        self.outward = nn.Linear(width, dim)
-        self.gains = nn.Linear(128, 2 * dim)
-        _start_at_zero(self.outward)
-        _start_at_zero(self.gains)
-
-    def forward(self, places: Tensor, times: Tensor) -> Tensor:
-        angles = times * self.frequencies
-        time = self.time(torch.cat((angles.sin(), angles.cos()), 1))
-        x = self.inward(places)
-        for block in self.blocks:
-            x = block(x, time)
-        # For Gaussian codes, the velocity is the place times one number per axis and time.
-        gain, along = self.gains(time).chunk(2, 1)
-        return t.cast(Tensor, self.outward(self.norm(x)) * (1 + gain) + along * places)
 
 
 class Flow(Prior):
@@ -112,16 +70,19 @@ class Flow(Prior):
     unit: Tensor
     noise_scale: Tensor
     place_scale: Tensor
+    variances: Tensor
 
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
         self.config, self.noise_dim = config, config.latent_dim
-        self.velocity = Velocity(config)
+        self.velocity = GridVelocity(config) if config.side else DenseVelocity(config)
         self.register_buffer("origin", torch.zeros(config.latent_dim))
         self.register_buffer("axes", torch.eye(config.latent_dim))
         self.register_buffer("unit", torch.tensor(1.0))
         self.register_buffer("noise_scale", torch.ones(config.latent_dim))
         self.register_buffer("place_scale", torch.ones(config.latent_dim))
+        if config.side:
+            self.register_buffer("variances", torch.ones(config.latent_dim))
 
     def standardise(self, codes: Tensor) -> None:
         """Set origin and principal axes, widest first, from codes ``(N, D)``; the unit is their overall deviation."""
@@ -131,6 +92,24 @@ class Flow(Prior):
         variances, vectors = torch.linalg.eigh((centred.T @ centred / len(codes)).double())
         self.axes.copy_(vectors.T.flip(0))
         self.unit.copy_(variances.mean().sqrt())
+        if self.config.side:
+            self.variances.copy_(variances.flip(0) / variances.mean())
+
+    def velocity_at(self, places: Tensor, times: Tensor) -> Tensor:
+        """Velocities ``(N, D)`` of places on the principal axes, at times ``(N, 1)`` in [0, 1].
+
+        On a grid the network adds to the velocity that is right for Gaussian codes, which is known: the mean of
+        (code - noise) on each axis, given the place.
+        """
+        if not self.config.side:
+            return t.cast(Tensor, self.velocity(places, times))
+        with _full_precision(places):
+            codes = places @ self.axes
+        found = self.velocity(codes, times).float()
+        with _full_precision(places):
+            left = 1 - times
+            gaussian = (times * self.variances - left) / (times.square() * self.variances + left.square())
+            return t.cast(Tensor, found @ self.axes.T + gaussian * places)
 
     @torch.inference_mode()
     def reduce_noise(self, wide: int | None = None, texture: float | None = None) -> None:
@@ -176,7 +155,7 @@ class Flow(Prior):
         for step in range(self.config.steps):
             # One time for all rows, so that everything that depends on it alone is a constant in the exported function.
             time = torch.full((1, 1), step * size, device=noise.device)
-            half = places + 0.5 * size * self.velocity(places, time)
-            places = places + size * self.velocity(half, time + 0.5 * size)
+            half = places + 0.5 * size * self.velocity_at(places, time)
+            places = places + size * self.velocity_at(half, time + 0.5 * size)
         with _full_precision(places):
             return self.origin + (places * self.place_scale * self.unit) @ self.axes

@@ -19,6 +19,7 @@ from ..prior.flow import Flow, FlowConfig
 from ..release import released
 from ..vae import canvas
 from ..vae.codes import encode, encode_mirrored
+from ..vae.networks import channels_last
 from . import optimizers, runs, trainers
 from .optimizers import OptimizerConfig
 
@@ -28,6 +29,10 @@ Progress = t.Callable[[t.Sequence[t.Any], str], t.Iterable[t.Any]]
 LAST, CODES = "last.ckpt", "codes.npz"
 
 
+#: Width and depth of a velocity field on a grid, and of another.
+GRID, DENSE = (96, 6), (512, 4)
+
+
 @dataclasses.dataclass(frozen=True)
 class FlowRun:
     """What a flow is trained with.
@@ -35,7 +40,7 @@ class FlowRun:
     Parameters
     ----------
     width, depth
-        Of the velocity field: `FlowConfig`.
+        Of the velocity field (`FlowConfig`); by default `GRID` where codes form a grid, else `DENSE`.
     epochs
         Passes over the codes.
     batch
@@ -46,17 +51,18 @@ class FlowRun:
         Extra codes per image, with changed light and crop, besides those of the image and its mirror image.
     """
 
-    width: int = 512
-    depth: int = 4
-    epochs: int = 160
-    batch: int = 512
+    width: int | None = None
+    depth: int | None = None
+    epochs: int = 40
+    batch: int = 128
     learning_rate: float = 1e-3
     variations: int = 4
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch", 1), ("variations", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name}: {getattr(self, name)} is not at least {least}")
+        for name, least in (("width", 1), ("depth", 1), ("epochs", 1), ("batch", 1), ("variations", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name}: {value} is not at least {least}")
 
 
 def train(
@@ -87,7 +93,9 @@ def train(
     """
     runs.check(out, out / LAST, resume)
     network, encoder, _ = released.load_networks(weights)
-    flow = FlowConfig(network.latent_dim, settings.width, settings.depth)
+    side = network.grid_size if network.head == "grid" and not network.linear else 0
+    width, depth = GRID if side else DENSE
+    flow = FlowConfig(network.latent_dim, side, settings.width or width, settings.depth or depth)
     optimizer = OptimizerConfig("adamw", settings.learning_rate, weight_decay=0.02, schedule="one-cycle")
     training = FlowTraining(flow, optimizer)
     if not resume:
@@ -114,14 +122,14 @@ class FlowTraining(L.LightningModule):
             {"flow": dataclasses.asdict(flow), "optimizer": dataclasses.asdict(optimizer), "seed": seed}
         )
         self.optimizer, self.seed = optimizer, seed
-        self.flow = Flow(flow)
+        self.flow = channels_last(Flow(flow))
 
     def velocity_error(self, codes: Tensor, generator: torch.Generator) -> Tensor:
         """Mean squared error of the velocity at random times on the way from noise to codes ``(N, D)``."""
         ends = self.flow.placed(codes)
         starts = torch.randn(ends.shape, generator=generator).to(ends.device)
         times = torch.randn(len(ends), 1, generator=generator).sigmoid().to(ends.device)
-        found = self.flow.velocity(starts + (ends - starts) * times, times)
+        found = self.flow.velocity_at(starts + (ends - starts) * times, times)
         return nn.functional.mse_loss(found.float(), ends - starts)
 
     def training_step(self, batch: list[Tensor], batch_index: int) -> Tensor:

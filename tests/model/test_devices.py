@@ -27,6 +27,7 @@ PARTS: dict[str, tuple[t.Callable[[], nn.Module], tuple[int, ...]]] = {
     "standard normal": (lambda: StandardNormal(5), (2, 5)),
     "mixture": (lambda: GaussianMixture(5, 3, 2), (2, 5)),
     "flow": (lambda: Flow(FlowConfig(5, width=8, depth=1)).eval(), (2, 5)),
+    "flow on a grid": (lambda: Flow(FlowConfig(8, side=2, width=8, depth=1)).eval(), (2, 8)),
     "perception": (lambda: Perception().eval(), (2, 3, 64, 64)),
     "judge": (lambda: Judge().eval(), (2, 3, 32, 32)),
 }

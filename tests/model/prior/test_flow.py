@@ -12,6 +12,7 @@ from tests.model.release.test_export import tiny_release
 from ..conftest import TINY
 
 SMALL = FlowConfig(6, width=32, depth=2, dropout=0.0)
+GRID = FlowConfig(8, side=2, width=16, depth=1, dropout=0.0)
 
 
 def two_clouds(count: int) -> priors.Array:
@@ -38,10 +39,38 @@ def test_places_are_codes_on_orthonormal_axes_in_units() -> None:
     assert torch.equal(deviations, deviations.sort(descending=True).values)
 
 
-def test_a_released_flow_comes_back_and_its_bundle_gives_what_it_gives(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ({"latent_dim": 8, "side": 3}, "side: 8 latents are no grid of 3 x 3 cells"),
+        ({"latent_dim": 8, "side": -1}, "side: 8 latents are no grid of -1 x -1 cells"),
+        ({"latent_dim": 8, "side": 2, "width": 12}, "width: 12 is no multiple of 8"),
+        ({"latent_dim": 8, "width": 0}, "width: 0 is not at least 1"),
+    ],
+)
+def test_a_size_that_cannot_be_is_named(config: dict[str, int], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        FlowConfig(**config)
+
+
+@torch.inference_mode()
+def test_a_flow_on_a_grid_that_has_learnt_nothing_draws_gaussian_codes() -> None:
+    generator = torch.Generator().manual_seed(0)
+    mixed = torch.randn(8, 8, generator=generator)
+    codes = 2 + torch.randn(4000, 8, generator=generator) @ mixed
+    flow = Flow(GRID).eval()
+    flow.standardise(codes)
+    drawn = flow(torch.randn(4000, 8, generator=generator))
+    assert torch.allclose(drawn.mean(0), codes.mean(0), atol=0.3)
+    covariances = codes.T.cov(), drawn.T.cov()
+    assert (covariances[1] - covariances[0]).norm() < 0.1 * covariances[0].norm()
+
+
+@pytest.mark.parametrize("side", [0, 8])
+def test_a_released_flow_comes_back_and_its_bundle_gives_what_it_gives(tmp_path: pathlib.Path, side: int) -> None:
     model = tiny_release()
     torch.manual_seed(1)
-    model.prior = Flow(FlowConfig(TINY.latent_dim, width=32, depth=2)).eval()
+    model.prior = Flow(FlowConfig(TINY.latent_dim, side=side, width=32, depth=2)).eval()
     with torch.no_grad():
         for parameter in model.prior.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))

@@ -30,8 +30,9 @@ def traced_priors() -> t.Iterator[tuple[nn.Module, int]]:
     yield priors.StandardNormal(12), 12
     mixture = priors.fit_gaussian_mixture(codes, axes=8, components=2)
     yield mixture, mixture.noise_dim
-    flow = Flow(FlowConfig(latent_dim=12))
-    yield flow, flow.noise_dim
+    for side in (0, 2):
+        flow = Flow(FlowConfig(latent_dim=12, side=side))
+        yield flow, flow.noise_dim
 
 
 def made_of(name: str, module: nn.Module, shape: tuple[int, ...]) -> set[str]:

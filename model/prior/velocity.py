@@ -1,0 +1,143 @@
+"""Velocity fields: the networks that a flow (`.flow`) follows from noise to a code."""
+
+import typing as t
+
+import torch
+from torch import Tensor, nn
+
+if t.TYPE_CHECKING:
+    from .flow import FlowConfig
+
+#: Numbers that a time is described by: sines and cosines of these frequencies.
+TIME = 128
+FREQUENCIES = 1000 * torch.logspace(0, -3, TIME // 2 + 1)[:-1]
+
+#: Groups of channels that `GridBlock` normalises; channels and units of its part that sees the whole grid.
+GROUPS, SEEN, UNITS = 8, 8, 256
+
+
+def start_at_zero(layer: nn.Module) -> None:
+    """Make a layer return zeros until it has learnt."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
+def waves(times: Tensor, frequencies: Tensor) -> Tensor:
+    """Describe times ``(N, 1)`` in [0, 1] by sines and cosines ``(N, TIME)``."""
+    angles = times * frequencies
+    return torch.cat((angles.sin(), angles.cos()), 1)
+
+
+class DenseBlock(nn.Module):
+    """Two layers with a skip connection, shifted and scaled by the time (Peebles and Xie 2023)."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.layers = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, width))
+        self.timed = nn.Linear(TIME, 3 * width)
+        start_at_zero(self.layers[3])  # as the identity
+        start_at_zero(self.timed)
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        shift, scale, gain = self.timed(time).chunk(3, 1)
+        return t.cast(Tensor, x + (1 + gain) * self.layers(self.norm(x) * (1 + scale) + shift))
+
+
+class DenseVelocity(nn.Module):
+    """Places between noise and code on the principal axes ``(N, D)`` at times ``(N, 1)`` in [0, 1] to velocities."""
+
+    frequencies: Tensor
+
+    def __init__(self, config: "FlowConfig") -> None:
+        super().__init__()
+        dim, width = config.latent_dim, config.width
+        self.register_buffer("frequencies", FREQUENCIES.clone(), persistent=False)
+        self.time = nn.Sequential(nn.Linear(TIME, TIME), nn.SiLU())
+        self.inward = nn.Linear(dim, width)
+        self.blocks = nn.ModuleList(DenseBlock(width, config.dropout) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.outward = nn.Linear(width, dim)
+        self.gains = nn.Linear(TIME, 2 * dim)
+        start_at_zero(self.outward)
+        start_at_zero(self.gains)
+
+    def forward(self, places: Tensor, times: Tensor) -> Tensor:
+        time = self.time(waves(times, self.frequencies))
+        x = self.inward(places)
+        for block in self.blocks:
+            x = block(x, time)
+        # For Gaussian codes, the velocity is the place times one number per axis and time.
+        gain, along = self.gains(time).chunk(2, 1)
+        return t.cast(Tensor, self.outward(self.norm(x)) * (1 + gain) + along * places)
+
+
+class GroupNorm(nn.Module):
+    """Brings groups of channels to mean 0 and deviation 1. PyTorch's own can't be traced without a warning."""
+
+    def __init__(self, width: int, side: int) -> None:
+        super().__init__()
+        self.shape, self.size = (width, side, side), width // GROUPS * side * side
+
+    def forward(self, x: Tensor) -> Tensor:
+        groups = x.reshape(-1, GROUPS, self.size)
+        return nn.functional.layer_norm(groups, (self.size,)).reshape(-1, *self.shape)
+
+
+class GridBlock(nn.Module):
+    """Convolutions, and layers that see the whole grid, with a skip connection; shifted and scaled by the time."""
+
+    def __init__(self, width: int, side: int, dropout: float) -> None:
+        super().__init__()
+        cells = side * side
+        self.norm = GroupNorm(width, side)
+        self.near = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1)
+        )
+        self.narrow, self.widen = nn.Conv2d(width, SEEN, 1), nn.Conv2d(SEEN, width, 1)
+        self.far = nn.Sequential(
+            nn.Linear(SEEN * cells, UNITS), nn.SiLU(), nn.Dropout(dropout), nn.Linear(UNITS, SEEN * cells)
+        )
+        self.timed = nn.Linear(TIME, 3 * width)
+        for layer in (self.near[2], self.widen, self.timed):
+            start_at_zero(layer)
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        shift, scale, gain = self.timed(time)[:, :, None, None].chunk(3, 1)
+        moved = self.norm(x) * (1 + scale) + shift
+        narrow = self.narrow(moved)
+        far = self.widen(self.far(narrow.flatten(1)).reshape(narrow.shape))
+        return t.cast(Tensor, x + (1 + gain) * (self.near(moved) + far))
+
+
+class GridVelocity(nn.Module):
+    """Places between noise and code ``(N, D)``, in the codes' own order, at times ``(N, 1)`` to velocities.
+
+    Codes of a convolutional encoder form a grid whose cells describe neighbouring parts of the picture. With weights
+    shared by all cells far more is learnt from a few thousand codes than with `DenseVelocity`.
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, config: "FlowConfig") -> None:
+        super().__init__()
+        side, width = config.side, config.width
+        self.grid = (config.latent_dim // side**2, side, side)
+        self.register_buffer("frequencies", FREQUENCIES.clone(), persistent=False)
+        self.time = nn.Sequential(nn.Linear(TIME, TIME), nn.SiLU())
+        self.inward = nn.Conv2d(self.grid[0], width, 3, padding=1)
+        self.position = nn.Parameter(0.02 * torch.randn(1, width, side, side))
+        self.blocks = nn.ModuleList(GridBlock(width, side, config.dropout) for _ in range(config.depth))
+        self.norm = GroupNorm(width, side)
+        self.timed = nn.Linear(TIME, 2 * width)
+        self.outward = nn.Conv2d(width, self.grid[0], 3, padding=1)
+        start_at_zero(self.timed)
+        start_at_zero(self.outward)
+
+    def forward(self, places: Tensor, times: Tensor) -> Tensor:
+        time = self.time(waves(times, self.frequencies))
+        x = self.inward(places.reshape(-1, *self.grid)) + self.position
+        for block in self.blocks:
+            x = block(x, time)
+        shift, scale = self.timed(time)[:, :, None, None].chunk(2, 1)
+        return t.cast(Tensor, self.outward(self.norm(x) * (1 + scale) + shift).flatten(1))
