@@ -131,7 +131,7 @@ class Flow(Prior):
             raise ValueError(f"wide axes: {wide} is not within 0 and {self.noise_dim}")
         if not 0 <= texture <= 1:
             raise ValueError(f"texture: {texture} is not within 0 and 1")
-        noise = torch.randn(2000, self.noise_dim, generator=torch.Generator().manual_seed(0))
+        noise = torch.randn(500, self.noise_dim, generator=torch.Generator().manual_seed(0))
         self.noise_scale.fill_(1)
         self.place_scale.fill_(1)
         full = self.placed(self(noise)).std(0)

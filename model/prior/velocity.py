@@ -1,5 +1,6 @@
 """Velocity fields: the networks that a flow (`.flow`) follows from noise to a code."""
 
+import math
 import typing as t
 
 import torch
@@ -89,7 +90,7 @@ class GridBlock(nn.Module):
 
     def __init__(self, width: int, side: int, dropout: float) -> None:
         super().__init__()
-        cells = side * side
+        self.side, cells = side, side * side
         self.norm = GroupNorm(width, side)
         self.near = nn.Sequential(
             nn.Conv2d(width, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1)
@@ -105,8 +106,9 @@ class GridBlock(nn.Module):
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         shift, scale, gain = self.timed(time)[:, :, None, None].chunk(3, 1)
         moved = self.norm(x) * (1 + scale) + shift
-        narrow = self.narrow(moved)
-        far = self.widen(self.far(narrow.flatten(1)).reshape(narrow.shape))
+        # Sizes are constants: ONNX Runtime would compute them anew from each tensor.
+        far = self.far(self.narrow(moved).reshape(-1, SEEN * self.side**2))
+        far = self.widen(far.reshape(-1, SEEN, self.side, self.side))
         return t.cast(Tensor, x + (1 + gain) * (self.near(moved) + far))
 
 
@@ -140,4 +142,4 @@ class GridVelocity(nn.Module):
         for block in self.blocks:
             x = block(x, time)
         shift, scale = self.timed(time)[:, :, None, None].chunk(2, 1)
-        return t.cast(Tensor, self.outward(self.norm(x) * (1 + scale) + shift).flatten(1))
+        return t.cast(Tensor, self.outward(self.norm(x) * (1 + scale) + shift).reshape(-1, math.prod(self.grid)))
