@@ -53,10 +53,10 @@ class FlowRun:
 
     width: int | None = None
     depth: int | None = None
-    epochs: int = 40
+    epochs: int = 28
     batch: int = 128
     learning_rate: float = 1e-3
-    variations: int = 4
+    variations: int = 6
 
     def __post_init__(self) -> None:
         for name, least in (("width", 1), ("depth", 1), ("epochs", 1), ("batch", 1), ("variations", 0)):
