@@ -5,16 +5,22 @@ Threads of one process take turns at Python's interpreter lock, so one process c
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import sys
 import threading
+import time
 import traceback
 import typing as t
 from collections.abc import Callable
 
 #: A process gets it when its parent ends. Unlike a second SIGTERM, it never interrupts an answer.
 PARENT_ENDS = signal.SIGUSR1
+
+#: Seconds between two looks at the processes. A signal that comes just before a call that waits does not interrupt it,
+#: so none waits for longer.
+PERIOD_S = 0.1
 
 
 class Serve(t.Protocol):
@@ -72,6 +78,8 @@ class _Group:
             self._run(tell, first=first)
         self._children.add(child)
         os.close(tell)
+        while not select.select([said], [], [], PERIOD_S)[0]:
+            pass
         served = os.read(said, 1) == b"1"
         os.close(said)
         return served
@@ -93,7 +101,10 @@ class _Group:
 
     def wait(self) -> str:
         """Wait until a process ends; says how it did."""
-        child, how = os.wait()
+        child = 0
+        while not child:
+            time.sleep(PERIOD_S)
+            child, how = os.waitpid(-1, os.WNOHANG)
         self._children.discard(child)
         code = os.waitstatus_to_exitcode(how)
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
