@@ -36,7 +36,8 @@ PROGRAM = """
             print(os.getpid(), file=file)
         return 0
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for each in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
+        signal.signal(each, signal.default_int_handler)
     listener = socket.socket(fileno=int(sys.argv[1]))
     sys.exit(processes.run(2, listener, serve))
 """
