@@ -1,4 +1,4 @@
-# make run    the page and the API on http://127.0.0.1:8000 (PORT=, BUNDLE=, PROCESSES=)
+# make run    the page and the API on http://127.0.0.1:8000 (PORT=, BUNDLE=, ENGINE=, PROCESSES=)
 # make test   every test, and make check: ruff, mypy, ESLint, TypeScript, and actionlint and zizmor for the workflows
 # make unit   the tests that take under a minute; pytest -m browser, packaged, reliability or slow are the others
 # make evaluate DATA=   the README's tables, from your photographs
@@ -43,7 +43,7 @@ FOR_ARM64 := --python-platform aarch64-manylinux_2_34 --constraint deploy/requir
   stage-is-given clean
 
 run: .venv/run.stamp $(MADE)
-	@exec $(BIN)/python scripts/serve.py --bundle $(BUNDLE) --port $(PORT) --processes $(PROCESSES)
+	@$(if $(findstring command,$(origin ENGINE)),CARVAE_ENGINE=$(ENGINE) )exec $(BIN)/python scripts/serve.py --bundle $(BUNDLE) --port $(PORT) --processes $(PROCESSES)
 
 # Three processes, as each of them waits at times, for a browser or a server.
 test: .venv/dev.stamp check

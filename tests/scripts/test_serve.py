@@ -165,3 +165,13 @@ def test_make_makes_no_bundle_but_its_own(bundle: str) -> None:
     assert (said.returncode, said.stderr) == (0, "")
     assert f"--bundle {bundle} " in said.stdout
     assert "export.py" not in said.stdout
+
+
+def test_make_serves_with_the_engine_that_is_asked_for() -> None:
+    command = ["make", "--dry-run", "run", "BUNDLE=build/mine"]
+    asked, plain = (
+        subprocess.run([*command, *more], cwd=SCRIPT.parent.parent, text=True, capture_output=True, check=True).stdout
+        for more in (["ENGINE=onnx-int8"], [])
+    )
+    assert "CARVAE_ENGINE=onnx-int8 exec" in asked
+    assert "CARVAE_ENGINE" not in plain
