@@ -43,7 +43,8 @@ FOR_ARM64 := --python-platform aarch64-manylinux_2_34 --constraint deploy/requir
   stage-is-given clean
 
 run: .venv/run.stamp $(MADE)
-	@$(if $(findstring command,$(origin ENGINE)),CARVAE_ENGINE=$(ENGINE) )exec $(BIN)/python scripts/serve.py --bundle $(BUNDLE) --port $(PORT) --processes $(PROCESSES)
+	@$(if $(findstring command,$(origin ENGINE)),CARVAE_ENGINE=$(ENGINE) )exec \
+	  $(BIN)/python scripts/serve.py --bundle $(BUNDLE) --port $(PORT) --processes $(PROCESSES)
 
 # Three processes, as each of them waits at times, for a browser or a server.
 test: .venv/dev.stamp check

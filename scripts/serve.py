@@ -37,7 +37,7 @@ def main() -> int:
     parser.add_argument("--bundle", default=default, help="model bundle, a folder or s3:// (%(default)s)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=_port, default=8000, help="port, 0 for any free one (%(default)s)")
-    parser.add_argument("--processes", type=_count, default=1, help="1 to 64, at most one per core (%(default)s)")
+    parser.add_argument("--processes", type=_count, default=1, help="1 to 64; one per core is enough (%(default)s)")
     args = parser.parse_args()
     connections.bound_heaps()
     logging.basicConfig(level=logging.WARNING)
@@ -76,7 +76,8 @@ def _settings(bundle: str, count: int) -> Settings:
         raise SettingsError(f"{rate}: {count} processes can't count together; expected --processes 1")
     if "CARVAE_CONCURRENCY" in os.environ:
         return settings
-    return dataclasses.replace(settings, concurrency=math.ceil((os.cpu_count() or 1) / count) + 1)
+    # By default it is one more than there are cores.
+    return dataclasses.replace(settings, concurrency=math.ceil((settings.concurrency - 1) / count) + 1)
 
 
 def _serve(

@@ -29,9 +29,7 @@ def main() -> int:
         "--variations", type=int, default=default.variations, help="extra codes per image, in other light (%(default)s)"
     )
     parser.add_argument("--epochs", type=int, default=default.epochs, help="(%(default)s)")
-    parser.add_argument(
-        "--width", type=int, default=default.width, help="channels of the flow on a grid, else units (96, 512)"
-    )
+    parser.add_argument("--width", type=int, help="channels of the flow on a grid (96), else units (512)")
     parser.add_argument("--depth", type=int, help="its residual blocks (6 on a grid, else 4)")
     parser.add_argument("--batch", type=int, default=default.batch, help="codes per step (%(default)s)")
     parser.add_argument(

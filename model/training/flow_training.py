@@ -93,9 +93,8 @@ def train(
     """
     runs.check(out, out / LAST, resume)
     network, encoder, _ = released.load_networks(weights)
-    side = network.grid_size if network.head == "grid" and not network.linear else 0
-    width, depth = GRID if side else DENSE
-    flow = FlowConfig(network.latent_dim, side, settings.width or width, settings.depth or depth)
+    width, depth = GRID if network.code_side else DENSE
+    flow = FlowConfig(network.latent_dim, network.code_side, settings.width or width, settings.depth or depth)
     optimizer = OptimizerConfig("adamw", settings.learning_rate, weight_decay=0.02, schedule="one-cycle")
     training = FlowTraining(flow, optimizer)
     if not resume:

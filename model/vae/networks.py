@@ -140,9 +140,12 @@ class NetworkConfig:
     @property
     def latent_dim(self) -> int:
         """Latent numbers per image, the aspect ratio included."""
-        if self.linear or self.head != "grid":
-            return self.latents
-        return self.latents * self.grid_size * self.grid_size
+        return self.latents * (self.code_side**2 or 1)
+
+    @property
+    def code_side(self) -> int:
+        """Side of the grid that a code is, in cells; 0 if it is none."""
+        return 0 if self.linear or self.head != "grid" else self.grid_size
 
     @property
     def learnt_dim(self) -> int:

@@ -64,8 +64,8 @@ class Group:
         return [int(line.split()[0]) for line in self._lines(self._started, count)]
 
     def first(self) -> list[bool]:
-        """Whether each was told that it is the first."""
-        return [line.split()[1] == "True" for line in self._lines(self._started, 0)]
+        """Whether each was told that it is the first; that one leads here, as they write side by side."""
+        return sorted((line.split()[1] == "True" for line in self._lines(self._started, 0)), reverse=True)
 
     def finished(self, count: int) -> set[int]:
         """Wait until so many have finished in good order; their numbers."""
