@@ -6,11 +6,13 @@
 Each recipe keeps its network, objective and optimizer; batch size and precision are the same for all, so that each
 takes the same steps. The originals draw random cars from N(0, I) as they did, ours from its fitted mixture. With
 --equal each has 100 latent numbers and a fitted mixture, so that networks and objectives alone differ. Prints a table
-and writes benchmarks/recipes.csv. Stopped, it goes on from the last finished epoch.
+and writes benchmarks/recipes.csv; recipes-epochs.csv has the training log of each checkpoint there, by the start of
+its SHA-256. Stopped, it goes on from the last finished epoch.
 """
 
 import argparse
 import csv
+import hashlib
 import json
 import pathlib
 import subprocess
@@ -23,6 +25,8 @@ from model.data import files
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = pathlib.Path(__file__).with_suffix(".csv")
+LOGS = RESULTS.with_name("recipes-epochs.csv")
+LOGGED = ("loss_epoch", "reconstruction_epoch", "kl_epoch", "psnr_epoch", "val_loss", "val_psnr")
 OURS = "carvae"
 RECIPES = (OURS, "tsai2", "eva4p2", "svgs", "bce700")
 BATCH = 32
@@ -47,16 +51,16 @@ def main() -> int:
     if min(args.seeds) < 0:
         parser.error(f"--seeds: {min(args.seeds)} is negative; expected 0 or more")
     try:
-        rows = [measure(name, seed, args) for seed in args.seeds for name in args.recipes]
+        measured = [measure(name, seed, args) for seed in args.seeds for name in args.recipes]
     except subprocess.CalledProcessError as error:
         print(f"recipes: {error}", file=sys.stderr)
         return 1
-    write(rows)
+    write([row for row, _ in measured], [line for _, log in measured for line in log])
     return 0
 
 
-def measure(name: str, seed: int, args: argparse.Namespace) -> dict[str, t.Any]:
-    """Train, export and score one recipe, each unless it is done already."""
+def measure(name: str, seed: int, args: argparse.Namespace) -> tuple[dict[str, t.Any], list[dict[str, t.Any]]]:
+    """Train, export and score one recipe, each unless it is done already. Gives its row and its log."""
     run = args.out / args.data.name / f"{name}-{args.epochs}{'-equal' if args.equal else ''}-{seed}"
     prior = "mixture" if args.equal or name == OURS else "normal"
     checkpoint, bundle, scores = run / "checkpoints" / "last.ckpt", run / "bundle", run / f"{args.split}.json"
@@ -88,6 +92,7 @@ def measure(name: str, seed: int, args: argparse.Namespace) -> dict[str, t.Any]:
     report = json.loads(scores.read_text(encoding="utf-8"))
     row: dict[str, t.Any] = {"recipe": name, "data": args.data.name, "epochs": args.epochs, "batch": BATCH}
     row |= {"split": args.split, "prior": prior, "seed": seed}
+    row["checkpoint"] = hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:8]
     row["latents"] = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))["latent_dim"]
     rebuilt, sets = report["reconstructions"]["all"], report["sets"]
     row |= {key: round(rebuilt[key]["value"], 3) for key in ("psnr", "psnr_inside", "ssim_inside", "perceptual")}
@@ -97,7 +102,21 @@ def measure(name: str, seed: int, args: argparse.Namespace) -> dict[str, t.Any]:
         ("floor", "real against real"),
     ):
         row |= {f"{prefix}_{key}": round(sets[kind][key]["value"], 4) for key in ("recognised", "kid")}
-    return row
+    return row, [{"checkpoint": row["checkpoint"], **line} for line in epochs(run)]
+
+
+def epochs(run: pathlib.Path) -> list[dict[str, t.Any]]:
+    """What a run logged, one row per epoch. A run that was resumed has several logs."""
+    logged: dict[int, dict[str, str]] = {}
+    for part in sorted(run.glob("csv_*/metrics.csv"), key=lambda path: path.stat().st_mtime):
+        with part.open(newline="", encoding="utf-8") as file:
+            for line in csv.DictReader(file):
+                if line["epoch"]:
+                    logged.setdefault(int(line["epoch"]) + 1, {}).update({k: v for k, v in line.items() if v})
+    return [
+        {"epoch": epoch} | {name.removesuffix("_epoch"): f"{float(line[name]):.6g}" for name in LOGGED if name in line}
+        for epoch, line in sorted(logged.items())
+    ]
 
 
 def changes(name: str) -> tuple[str, ...]:
@@ -119,23 +138,35 @@ def command(*arguments: str) -> None:
     subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True)
 
 
-def write(rows: list[dict[str, t.Any]]) -> None:
+def write(rows: list[dict[str, t.Any]], logs: list[dict[str, t.Any]]) -> None:
     """Print the rows as a table; in the file they replace the rows of the same recipe, data, budget, prior and seed."""
     key = ("recipe", "data", "epochs", "split", "latents", "prior", "seed")
-    kept: list[dict[str, t.Any]] = []
-    if RESULTS.exists():
-        with RESULTS.open(newline="", encoding="utf-8") as file:
-            kept = list(csv.DictReader(file))
     fresh = {tuple(str(row[name]) for name in key) for row in rows}
-    rows = [row for row in kept if tuple(row[name] for name in key) not in fresh] + rows
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with files.whole(RESULTS) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    rows = [row for row in read(RESULTS) if tuple(row[name] for name in key) not in fresh] + rows
+    columns = save(RESULTS, rows)
+    current = {row.get("checkpoint") for row in rows}
+    new = {line["checkpoint"] for line in logs}
+    save(LOGS, [line for line in read(LOGS) if line["checkpoint"] in current - new] + logs)
     print(f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}", sep="\n")
     for row in rows:
         print(f"| {' | '.join(str(row.get(name, '')) for name in columns)} |")
+
+
+def read(path: pathlib.Path) -> list[dict[str, t.Any]]:
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def save(path: pathlib.Path, rows: list[dict[str, t.Any]]) -> list[str]:
+    """Write the rows, and give the names of their columns."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with files.whole(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return columns
 
 
 if __name__ == "__main__":
