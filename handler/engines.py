@@ -162,8 +162,8 @@ class OnnxRuntime:
             # Export has fused what can be fused. Doing so again takes a third of its start and makes no call faster.
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         if name == "prior":
-            # Planning which tensors share memory takes time that grows with the square of a graph's size: 0.4 s of CPU
-            # time for a convolutional flow's 1,400 nodes.
+            # Planning which tensors share memory takes time that grows with the square of a graph's size: half of what
+            # a convolutional flow takes to load.
             options.enable_mem_reuse = False
         # A model may name files that hold its weights; by default they are looked up from the working directory.
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)

@@ -96,19 +96,28 @@ class Flow(Prior):
             self.variances.copy_(variances.flip(0) / variances.mean())
 
     def velocity_at(self, places: Tensor, times: Tensor) -> Tensor:
-        """Velocities ``(N, D)`` of places on the principal axes, at times ``(N, 1)`` in [0, 1].
+        """Velocities ``(N, D)`` of places on the principal axes, at times ``(N, 1)`` in [0, 1]."""
+        return self._velocity(places, self.velocity.modulation(times), self._gaussian(times))
 
-        On a grid the network adds to the velocity that is right for Gaussian codes, which is known: the mean of
-        (code - noise) on each axis, given the place.
+    def _gaussian(self, times: Tensor) -> Tensor:
+        """What places are multiplied with for the velocity that is right for Gaussian codes, ``(N, D)``.
+
+        That velocity is known: the mean of (code - noise) on each axis, given the place. On a grid the network adds to
+        it; the other one learns such a factor itself.
         """
         if not self.config.side:
-            return t.cast(Tensor, self.velocity(places, times))
+            return torch.zeros_like(times)
+        with _full_precision(times):
+            left = 1 - times
+            return (times * self.variances - left) / (times.square() * self.variances + left.square())
+
+    def _velocity(self, places: Tensor, modulation: Tensor, gaussian: Tensor) -> Tensor:
+        if not self.config.side:
+            return t.cast(Tensor, self.velocity(places, modulation))
         with _full_precision(places):
             codes = places @ self.axes
-        found = self.velocity(codes, times).float()
+        found = self.velocity(codes, modulation).float()
         with _full_precision(places):
-            left = 1 - times
-            gaussian = (times * self.variances - left) / (times.square() * self.variances + left.square())
             return t.cast(Tensor, found @ self.axes.T + gaussian * places)
 
     @torch.inference_mode()
@@ -149,13 +158,24 @@ class Flow(Prior):
         with _full_precision(codes):
             return (codes - self.origin) @ self.axes.T / self.unit
 
+    def schedule(self) -> tuple[Tensor, Tensor]:
+        """What `step` needs of the times of each step: ``(steps, 2, M)`` and ``(steps, 2, D)``."""
+        steps = self.config.steps
+        # One time for all rows, so that what depends on it alone is a constant in the exported function.
+        times = torch.arange(2 * steps, dtype=torch.float32, device=self.origin.device)[:, None] / (2 * steps)
+        modulations, gaussians = self.velocity.modulation(times), self._gaussian(times)
+        return modulations.reshape(steps, 2, -1), gaussians.reshape(steps, 2, -1)
+
+    def step(self, places: Tensor, modulations: Tensor, gaussians: Tensor) -> Tensor:
+        """Follow the velocity from places ``(N, D)`` for one midpoint step, at two times of the `schedule`."""
+        size = 1.0 / self.config.steps
+        half = places + 0.5 * size * self._velocity(places, modulations[:1], gaussians[:1])
+        return places + size * self._velocity(half, modulations[1:], gaussians[1:])
+
     def forward(self, noise: Tensor) -> Tensor:
         places = noise * self.noise_scale
-        size = 1.0 / self.config.steps
-        for step in range(self.config.steps):
-            # One time for all rows, so that everything that depends on it alone is a constant in the exported function.
-            time = torch.full((1, 1), step * size, device=noise.device)
-            half = places + 0.5 * size * self.velocity_at(places, time)
-            places = places + size * self.velocity_at(half, time + 0.5 * size)
+        modulations, gaussians = self.schedule()
+        for index in range(self.config.steps):
+            places = self.step(places, modulations[index], gaussians[index])
         with _full_precision(places):
             return self.origin + (places * self.place_scale * self.unit) @ self.axes

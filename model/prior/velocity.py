@@ -40,19 +40,19 @@ class DenseBlock(nn.Module):
         start_at_zero(self.layers[3])  # as the identity
         start_at_zero(self.timed)
 
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        shift, scale, gain = self.timed(time).chunk(3, 1)
+    def forward(self, x: Tensor, modulation: Tensor) -> Tensor:
+        shift, scale, gain = modulation.chunk(3, 1)
         return t.cast(Tensor, x + (1 + gain) * self.layers(self.norm(x) * (1 + scale) + shift))
 
 
 class DenseVelocity(nn.Module):
-    """Places between noise and code on the principal axes ``(N, D)`` at times ``(N, 1)`` in [0, 1] to velocities."""
+    """Places between noise and code on the principal axes ``(N, D)``, and their times' `modulation`, to velocities."""
 
     frequencies: Tensor
 
     def __init__(self, config: "FlowConfig") -> None:
         super().__init__()
-        dim, width = config.latent_dim, config.width
+        self.dim, self.width = dim, width = config.latent_dim, config.width
         self.register_buffer("frequencies", FREQUENCIES.clone(), persistent=False)
         self.time = nn.Sequential(nn.Linear(TIME, TIME), nn.SiLU())
         self.inward = nn.Linear(dim, width)
@@ -63,13 +63,19 @@ class DenseVelocity(nn.Module):
         start_at_zero(self.outward)
         start_at_zero(self.gains)
 
-    def forward(self, places: Tensor, times: Tensor) -> Tensor:
+    def modulation(self, times: Tensor) -> Tensor:
+        """Shifts, scales and gains ``(N, M)`` at times ``(N, 1)`` in [0, 1]: all that depends on the time alone."""
         time = self.time(waves(times, self.frequencies))
+        layers = [*(block.get_submodule("timed") for block in self.blocks), self.gains]
+        return torch.cat([layer(time) for layer in layers], 1)
+
+    def forward(self, places: Tensor, modulation: Tensor) -> Tensor:
+        *blocks, gains = torch.split(modulation, [3 * self.width] * len(self.blocks) + [2 * self.dim], 1)
         x = self.inward(places)
-        for block in self.blocks:
-            x = block(x, time)
+        for block, own in zip(self.blocks, blocks, strict=True):
+            x = block(x, own)
         # For Gaussian codes, the velocity is the place times one number per axis and time.
-        gain, along = self.gains(time).chunk(2, 1)
+        gain, along = gains.chunk(2, 1)
         return t.cast(Tensor, self.outward(self.norm(x)) * (1 + gain) + along * places)
 
 
@@ -103,8 +109,8 @@ class GridBlock(nn.Module):
         for layer in (self.near[2], self.widen, self.timed):
             start_at_zero(layer)
 
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        shift, scale, gain = self.timed(time)[:, :, None, None].chunk(3, 1)
+    def forward(self, x: Tensor, modulation: Tensor) -> Tensor:
+        shift, scale, gain = modulation[:, :, None, None].chunk(3, 1)
         moved = self.norm(x) * (1 + scale) + shift
         # Sizes are constants: ONNX Runtime would compute them anew from each tensor.
         far = self.far(self.narrow(moved).reshape(-1, SEEN * self.side**2))
@@ -113,7 +119,7 @@ class GridBlock(nn.Module):
 
 
 class GridVelocity(nn.Module):
-    """Places between noise and code ``(N, D)``, in the codes' own order, at times ``(N, 1)`` to velocities.
+    """Places between noise and code ``(N, D)``, in the codes' own order, and their times' `modulation`, to velocities.
 
     Codes of a convolutional encoder form a grid whose cells describe neighbouring parts of the picture. With weights
     shared by all cells far more is learnt from a few thousand codes than with `DenseVelocity`.
@@ -123,23 +129,29 @@ class GridVelocity(nn.Module):
 
     def __init__(self, config: "FlowConfig") -> None:
         super().__init__()
-        side, width = config.side, config.width
+        side, self.width = config.side, config.width
         self.grid = (config.latent_dim // side**2, side, side)
         self.register_buffer("frequencies", FREQUENCIES.clone(), persistent=False)
         self.time = nn.Sequential(nn.Linear(TIME, TIME), nn.SiLU())
-        self.inward = nn.Conv2d(self.grid[0], width, 3, padding=1)
-        self.position = nn.Parameter(0.02 * torch.randn(1, width, side, side))
-        self.blocks = nn.ModuleList(GridBlock(width, side, config.dropout) for _ in range(config.depth))
-        self.norm = GroupNorm(width, side)
-        self.timed = nn.Linear(TIME, 2 * width)
-        self.outward = nn.Conv2d(width, self.grid[0], 3, padding=1)
+        self.inward = nn.Conv2d(self.grid[0], self.width, 3, padding=1)
+        self.position = nn.Parameter(0.02 * torch.randn(1, self.width, side, side))
+        self.blocks = nn.ModuleList(GridBlock(self.width, side, config.dropout) for _ in range(config.depth))
+        self.norm = GroupNorm(self.width, side)
+        self.timed = nn.Linear(TIME, 2 * self.width)
+        self.outward = nn.Conv2d(self.width, self.grid[0], 3, padding=1)
         start_at_zero(self.timed)
         start_at_zero(self.outward)
 
-    def forward(self, places: Tensor, times: Tensor) -> Tensor:
+    def modulation(self, times: Tensor) -> Tensor:
+        """As of `DenseVelocity`."""
         time = self.time(waves(times, self.frequencies))
+        layers = [*(block.get_submodule("timed") for block in self.blocks), self.timed]
+        return torch.cat([layer(time) for layer in layers], 1)
+
+    def forward(self, places: Tensor, modulation: Tensor) -> Tensor:
+        *blocks, last = torch.split(modulation, [3 * self.width] * len(self.blocks) + [2 * self.width], 1)
         x = self.inward(places.reshape(-1, *self.grid)) + self.position
-        for block in self.blocks:
-            x = block(x, time)
-        shift, scale = self.timed(time)[:, :, None, None].chunk(2, 1)
+        for block, own in zip(self.blocks, blocks, strict=True):
+            x = block(x, own)
+        shift, scale = last[:, :, None, None].chunk(2, 1)
         return t.cast(Tensor, self.outward(self.norm(x) * (1 + scale) + shift).reshape(-1, math.prod(self.grid)))

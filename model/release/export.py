@@ -6,13 +6,15 @@ import pathlib
 import typing as t
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor, nn
 
 from ..data import files, prepared
+from ..prior.flow import Flow
 from ..vae.folding import fold_batch_norm, shuffle_by_convolution
 from ..vae.networks import channels_last
-from . import eight_bit
+from . import eight_bit, loops
 from .released import Release
 
 #: Largest difference between a traced function and the eager one it was traced from, absolute.
@@ -20,6 +22,9 @@ TOLERANCE = 1e-4
 
 #: Batch sizes a traced function is checked at; it is traced with the first.
 BATCHES = (2, 1, 5)
+
+#: Version of ONNX's operators. From 19 on, ONNX Runtime takes five times as long for an average pooling.
+OPSET = 18
 
 #: Names of each function's argument and results in its ONNX file.
 SIGNATURES = {
@@ -130,18 +135,20 @@ def write_onnx(name: str, module: nn.Module, shape: tuple[int, ...], path: pathl
     import onnxruntime
 
     argument, results = SIGNATURES[name]
-    # The TorchScript-based exporter traces exactly what is traced above, in a fiftieth of the newer exporter's time.
-    torch.onnx.export(
-        shuffle_by_convolution(fold_batch_norm(module)),
-        (_example(name, shape, BATCHES[0]),),
-        str(path),
-        dynamo=False,
-        # From 19 on, ONNX Runtime takes five times as long for an average pooling.
-        opset_version=18,
-        input_names=[argument],
-        output_names=list(results),
-        dynamic_axes={key: {0: "N"} for key in (argument, *results)},
-    )
+    if isinstance(module, Flow):
+        loops.write(module, path, OPSET)
+    else:
+        # The TorchScript-based exporter traces what is traced above, in a fiftieth of the newer exporter's time.
+        torch.onnx.export(
+            shuffle_by_convolution(fold_batch_norm(module)),
+            (_example(name, shape, BATCHES[0]),),
+            str(path),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=[argument],
+            output_names=list(results),
+            dynamic_axes={key: {0: "N"} for key in (argument, *results)},
+        )
     # Constants are folded here rather than at every start.
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
@@ -165,11 +172,16 @@ def halve(path: pathlib.Path) -> None:
 
     The function computes the same to the bit, as the matrices are widened when it is loaded.
     """
-    import onnx
-
     model = onnx.load(str(path))
+    bodies = [attribute.g for node in model.graph.node if node.op_type == "Loop" for attribute in node.attribute]
+    for graph in (*bodies, model.graph):  # a graph's nodes are copied when it is changed
+        _halve(graph)
+    onnx.save(model, str(path))
+
+
+def _halve(graph: onnx.GraphProto) -> None:
     stored, widened = [], []
-    for matrix in model.graph.initializer:
+    for matrix in graph.initializer:
         values = onnx.numpy_helper.to_array(matrix)
         with np.errstate(over="ignore"):  # values that overflow keep their matrix in single precision
             half = values.astype(np.float16) if values.dtype == np.float32 and values.ndim > 1 else values
@@ -178,11 +190,10 @@ def halve(path: pathlib.Path) -> None:
             continue
         stored.append(onnx.numpy_helper.from_array(half, f"{matrix.name}.half"))
         widened.append(onnx.helper.make_node("Cast", [f"{matrix.name}.half"], [matrix.name], to=onnx.TensorProto.FLOAT))
-    nodes = [*widened, *model.graph.node]
-    for field, content in ((model.graph.initializer, stored), (model.graph.node, nodes)):
+    nodes = [*widened, *graph.node]
+    for field, content in ((graph.initializer, stored), (graph.node, nodes)):
         del field[:]
         field.extend(content)
-    onnx.save(model, str(path))
 
 
 def _example(name: str, shape: tuple[int, ...], batch: int) -> Tensor:
