@@ -16,8 +16,8 @@ from .velocity import GROUPS, DenseVelocity, GridVelocity
 #: Principal axes that make the car; those after them hold texture.
 WIDE = 160
 
-#: Share of their noise that the other axes keep when cars are drawn; `Flow.reduce_noise` says why.
-TEXTURE = 0.3
+#: Share of their noise that the other axes keep, on a grid and without; `Flow.reduce_noise` says why.
+GRID_TEXTURE, DENSE_TEXTURE = 0.8, 0.3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Flow(Prior):
 
     @torch.inference_mode()
     def reduce_noise(self, wide: int | None = None, texture: float | None = None) -> None:
-        """Give the axes after the first ``wide`` (`WIDE`) only ``texture`` (`TEXTURE`) of their noise.
+        """Give the axes after the first ``wide`` (`WIDE`) only ``texture`` of their noise.
 
         These axes hold texture. A small model learns how much texture there is, but not where it belongs; with little
         noise, texture follows the wide axes, which define the car. That alone would blur the pictures, so half of the
@@ -135,7 +135,8 @@ class Flow(Prior):
             ``wide`` or ``texture`` is out of its range.
         """
         wide = min(WIDE, self.noise_dim) if wide is None else wide
-        texture = TEXTURE if texture is None else texture
+        if texture is None:
+            texture = GRID_TEXTURE if self.config.side else DENSE_TEXTURE
         if not 0 <= wide <= self.noise_dim:
             raise ValueError(f"wide axes: {wide} is not within 0 and {self.noise_dim}")
         if not 0 <= texture <= 1:
@@ -147,11 +148,6 @@ class Flow(Prior):
         self.noise_scale[wide:] = texture
         left = self.placed(self(noise)).std(0)
         self.place_scale[wide:] = (full / left).clamp(1, 4).sqrt()[wide:]
-
-    @property
-    def has_reduced_noise(self) -> bool:
-        """Whether some axes have less than all of their noise."""
-        return bool((self.noise_scale < 1).any())
 
     def placed(self, codes: Tensor) -> Tensor:
         """Codes ``(N, D)`` on the principal axes, in units: where the velocity field ends."""

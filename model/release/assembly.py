@@ -218,10 +218,7 @@ def _flow(choice: PriorChoice, path: pathlib.Path, latent_dim: int) -> priors.Pr
     flow = released.load_flow(path)
     if flow.noise_dim != latent_dim:
         raise ValueError(f"{path}: a flow of {flow.noise_dim} latents; the model has {latent_dim}")
-    if flow.has_reduced_noise:
-        choice.refuse(("wide_axes", "texture"), f"comes too late; {path} was refined with its noise")
-    else:
-        flow.reduce_noise(choice.wide_axes, choice.texture)
+    flow.reduce_noise(choice.wide_axes, choice.texture)
     return flow
 
 

@@ -254,7 +254,7 @@ class Adversary(nn.Module):
 
 
 def load_prior(path: pathlib.Path) -> priors.Prior:
-    """The prior of released weights, or a flow from its checkpoint (``.ckpt``).
+    """The prior of released weights, or a flow from its checkpoint (``.ckpt``) with the noise it is released with.
 
     Raises
     ------
@@ -263,4 +263,8 @@ def load_prior(path: pathlib.Path) -> priors.Prior:
     """
     from ..release import released
 
-    return released.load_flow(path) if path.suffix == ".ckpt" else released.load(path).prior
+    if path.suffix != ".ckpt":
+        return released.load(path).prior
+    flow = released.load_flow(path)
+    flow.reduce_noise()
+    return flow

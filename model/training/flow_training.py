@@ -229,43 +229,30 @@ def fit(
     out: pathlib.Path,
     resume: bool,
 ) -> None:
-    """Train on codes ``(N, D)``; leaves a log per attempt and a checkpoint in `out`."""
-    trainer(out, epochs).fit(
-        training,
-        batches(codes, batch, training.seed),
-        batches(validation, batch),
-        ckpt_path=out / LAST if resume else None,
-        weights_only=True,
-    )
-
-
-def trainer(out: pathlib.Path, epochs: int, decay: float = 0.9995, validate_every: int = 1) -> L.Trainer:
-    """What trains a flow, in bf16 where that is fast, with averaged weights and one checkpoint in `out`.
-
-    Parameters
-    ----------
-    decay
-        How much of the average is kept per step.
-    validate_every
-        Epochs between two validations.
-    """
+    """Train on codes ``(N, D)``, in bf16 where that is fast; leaves a log per attempt and a checkpoint in `out`."""
     trainers.quiet()
-    return trainers.Trainer(
+    trainer = trainers.Trainer(
         max_epochs=epochs,
         precision="auto",
         devices=1,  # with a few million weights, several would mostly synchronise
         gradient_clip_val=1.0,
-        check_val_every_n_epoch=validate_every,
         num_sanity_val_steps=0,
         logger=runs.csv_logger(out),
         callbacks=[
             ModelCheckpoint(
                 out, LAST.removesuffix(".ckpt"), enable_version_counter=False, save_on_train_epoch_end=True
             ),
-            WeightAveraging(multi_avg_fn=trainers.averaging(decay), use_buffers=True),
+            WeightAveraging(multi_avg_fn=trainers.averaging(0.9995), use_buffers=True),
             TQDMProgressBar(refresh_rate=20),
         ],
         plugins=[runs.AtomicCheckpointIO()],
         log_every_n_steps=1,  # means over epochs are all that is logged
         enable_model_summary=False,
+    )
+    trainer.fit(
+        training,
+        batches(codes, batch, training.seed),
+        batches(validation, batch),
+        ckpt_path=out / LAST if resume else None,
+        weights_only=True,
     )

@@ -8,12 +8,10 @@ import sys
 import typing as t
 
 import pytest
-import torch
 from PIL import Image
 
 from model.evaluation import protocol
 from model.evaluation.photographs import Photographs
-from model.release import released
 from tests import bundles, drawings
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
@@ -22,7 +20,7 @@ RELEASED = str(SCRIPTS.parent / "model" / "pretrained" / "carvae.safetensors")
 
 # What the fixture `folder` makes.
 WEIGHTS, CHECKPOINT = "released.safetensors", "run/checkpoints/last.ckpt"
-FLOW, REFINED = "prior/last.ckpt", "prior/refined/last.ckpt"
+FLOW = "prior/last.ckpt"
 TINY_FLOW = ["--epochs", "1", "--width", "16", "--depth", "1", "--variations", "1", "--batch", "8"]
 
 
@@ -47,7 +45,7 @@ def draw_photographs(folder: pathlib.Path, splits: t.Sequence[str]) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """What the commands make of 40 drawn cars: data, a run, its weights as released, a flow, and that flow refined."""
+    """What the commands make of 40 drawn cars: data, a run, its weights as released, and a flow."""
     folder = tmp_path_factory.mktemp("learner")
     draw_photographs(folder / "photographs", ["test", "val", *["train"] * 6] * 5)
     network = [
@@ -63,7 +61,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         patch.chdir(folder)
         # Of so few latents all are wide; of two axes the others hold texture.
         patch.setattr("model.prior.flow.WIDE", 2)
-        patch.setattr("model.training.refinement.EPOCH", 6)  # steps: enough for a crowd
         for script, *arguments in [
             ["prepare_data.py", "photographs", "data", "--size", "32"],
             [
@@ -79,7 +76,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
             ],
             ["export.py", CHECKPOINT, "one", "--release", WEIGHTS, "--mixture-axes", "8", "--components", "2"],
             ["train_prior.py", WEIGHTS, "--data", "data", "--out", "prior", *TINY_FLOW],
-            ["refine_prior.py", "prior", WEIGHTS, "--data", "data", "--epochs", "1"],
         ]:
             assert run(script, *arguments) == 0
     return folder
@@ -155,9 +151,9 @@ def test_random_cars_are_shown_above_their_nearest_training_photographs(
         assert picture.size == (16 * size, 4 * size)
 
 
-@pytest.mark.parametrize("options", [[FLOW, "--wide-axes", "8"], [REFINED]], ids=["flow", "refined"])
+@pytest.mark.parametrize("options", [[], ["--wide-axes", "8", "--texture", "0.5"]], ids=["as usual", "chosen"])
 def test_a_flow_becomes_the_prior_of_a_bundle(there: pathlib.Path, tmp_path: pathlib.Path, options: list[str]) -> None:
-    assert run("export.py", WEIGHTS, tmp_path / "bundle", "--flow", *options) == 0
+    assert run("export.py", WEIGHTS, tmp_path / "bundle", "--flow", FLOW, *options) == 0
     made = manifest(tmp_path / "bundle")
     assert made["noise_dim"] == made["latent_dim"]
 
@@ -166,7 +162,6 @@ def test_a_flow_becomes_the_prior_of_a_bundle(there: pathlib.Path, tmp_path: pat
     ("script", "arguments", "named"),
     [
         ("train_prior.py", [WEIGHTS, "--data", "data", "--out", "prior", *TINY_FLOW], "add --resume"),
-        ("refine_prior.py", ["prior", WEIGHTS, "--data", "data"], "refined: holds a run already"),
     ],
 )
 def test_a_run_that_is_there_is_left_alone(
@@ -176,18 +171,6 @@ def test_a_run_that_is_there_is_left_alone(
     assert run(script, *arguments) == 1
     assert named in capsys.readouterr().err
     assert {path: path.read_bytes() for path in (there / "prior").rglob("*.ckpt")} == checkpoints
-
-
-def test_a_flow_that_was_refined_before_goes_on_with_the_noise_that_it_has(
-    there: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("model.training.refinement.EPOCH", 2)
-    further = ["refine_prior.py", "prior/refined", WEIGHTS, "--data", "data", "--out", str(tmp_path / "further")]
-    assert run(*further, "--epochs", "1") == 0
-    before, after = (released.load_flow(path) for path in (there / REFINED, tmp_path / "further" / "last.ckpt"))
-    assert before.has_reduced_noise
-    torch.testing.assert_close(after.noise_scale, before.noise_scale)
-    torch.testing.assert_close(after.place_scale, before.place_scale)
 
 
 @pytest.mark.parametrize(
@@ -200,14 +183,6 @@ def test_a_flow_that_was_refined_before_goes_on_with_the_noise_that_it_has(
         ("train_prior.py {weights} --data data --out {new} --depth 0", "depth: 0 is not at least 1"),
         ("train_prior.py {weights} --data data --out {new} --learning-rate nan", "learning_rate: nan"),
         ("train_prior.py photographs/splits.csv --data data --out {new}", "splits.csv: no released weights"),
-        ("refine_prior.py prior {weights} --data data --out {new} --epochs 0", "epochs: 0 is not at least 1"),
-        ("refine_prior.py prior {weights} --data data --out {new} --drawn 0", "drawn: 0 is not at least 1"),
-        ("refine_prior.py prior {weights} --data data --out {new} --compared 0", "compared: 0 is not at least 96"),
-        ("refine_prior.py prior {weights} --data data --out {new} --learning-rate nan", "learning_rate: nan"),
-        ("refine_prior.py prior {flow} --data data --out {new}", "last.ckpt: not a training checkpoint"),
-        ("refine_prior.py prior {released} --data data --out {new}", "has 512"),
-        ("refine_prior.py run {weights} --data data --out {new}", "last.ckpt: not a checkpoint of a flow"),
-        ("export.py {weights} {new} --flow {refined} --texture 1", "--texture: 1.0 comes too late"),
         ("export.py {checkpoint} {new} --mixture-axes -1", "axes: -1 is not at least 1"),
         ("export.py {checkpoint} {new} --mixture-axes 9999", "are too few for"),
         ("export.py {checkpoint} {new} --texture 1", "--texture: 1.0 needs --flow"),
@@ -231,7 +206,7 @@ def test_a_wrong_value_is_one_line_that_names_it(
     there: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], command: str, named: str
 ) -> None:
     script, *words = command.split()
-    paths = {"weights": WEIGHTS, "checkpoint": CHECKPOINT, "flow": FLOW, "refined": REFINED, "new": tmp_path / "new"}
+    paths = {"weights": WEIGHTS, "checkpoint": CHECKPOINT, "flow": FLOW, "new": tmp_path / "new"}
     arguments = [word.format(**paths, released=RELEASED, recipe=RECIPE) for word in words]
     assert run(script, *arguments) == 1
     error = capsys.readouterr().err

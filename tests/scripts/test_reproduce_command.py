@@ -26,8 +26,7 @@ def small(stage: stages.Stage) -> list[str]:
         arguments += [f"--model.network.image_size={side}", f"--model.network.decoder_widths={widths}"]
         arguments += ["--model.network.decoder_blocks=[]", "--data.batch_size=8", *NETWORK, *TRAINING]
         return arguments if recipe.endswith("/carvae.yaml") else arguments + ADVERSARY
-    short = {"train_prior.py": TINY_FLOW, "refine_prior.py": ["--epochs", "1", "--drawn", "2", "--compared", "96"]}
-    return arguments + short.get(script, [])
+    return arguments + (TINY_FLOW if script == "train_prior.py" else [])
 
 
 def test_each_stage_of_the_release_takes_what_those_before_it_made(
@@ -36,9 +35,7 @@ def test_each_stage_of_the_release_takes_what_those_before_it_made(
     photographs, out = tmp_path / "photographs", tmp_path / "out"
     draw_photographs(photographs, ["val", *["train"] * 4] * 32)
     monkeypatch.chdir(ROOT)
-    # Of so few latents half are wide; a crowd of 96 is there after some steps.
-    monkeypatch.setattr("model.prior.flow.WIDE", 8)
-    monkeypatch.setattr("model.training.refinement.EPOCH", 6)
+    monkeypatch.setattr("model.prior.flow.WIDE", 8)  # of so few latents half are wide
     for stage in stages.read(ROOT / "model" / "training" / "stages.yaml", photographs, out):
         script, *arguments = small(stage)
         assert run(pathlib.Path(script).name, *arguments) == 0, f"{stage.name}: {capsys.readouterr().err[-2000:]}"
