@@ -13,11 +13,9 @@ from torch import Tensor
 from .priors import Prior
 from .velocity import GROUPS, DenseVelocity, GridVelocity
 
-#: Principal axes that make the car; those after them hold texture.
-WIDE = 160
-
-#: Share of their noise that the other axes keep, on a grid and without; `Flow.reduce_noise` says why.
-GRID_TEXTURE, DENSE_TEXTURE = 0.8, 0.3
+#: Principal axes that define the car, and the share of their noise that the others, which hold texture, keep when cars
+#: are drawn; `Flow.reduce_noise` says why.
+ON_GRID, WITHOUT_GRID = (256, 0.6), (160, 0.3)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +120,7 @@ class Flow(Prior):
 
     @torch.inference_mode()
     def reduce_noise(self, wide: int | None = None, texture: float | None = None) -> None:
-        """Give the axes after the first ``wide`` (`WIDE`) only ``texture`` of their noise.
+        """Give the axes after the first ``wide`` only ``texture`` of their noise (`ON_GRID`, `WITHOUT_GRID`).
 
         These axes hold texture. A small model learns how much texture there is, but not where it belongs; with little
         noise, texture follows the wide axes, which define the car. That alone would blur the pictures, so half of the
@@ -134,9 +132,9 @@ class Flow(Prior):
         ValueError
             ``wide`` or ``texture`` is out of its range.
         """
-        wide = min(WIDE, self.noise_dim) if wide is None else wide
-        if texture is None:
-            texture = GRID_TEXTURE if self.config.side else DENSE_TEXTURE
+        usual_wide, usual_texture = ON_GRID if self.config.side else WITHOUT_GRID
+        wide = min(usual_wide, self.noise_dim) if wide is None else wide
+        texture = usual_texture if texture is None else texture
         if not 0 <= wide <= self.noise_dim:
             raise ValueError(f"wide axes: {wide} is not within 0 and {self.noise_dim}")
         if not 0 <= texture <= 1:

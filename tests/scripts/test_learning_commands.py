@@ -60,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         # Of so few latents all are wide; of two axes the others hold texture.
-        patch.setattr("model.prior.flow.WIDE", 2)
+        patch.setattr("model.prior.flow.ON_GRID", (2, 0.6))
         for script, *arguments in [
             ["prepare_data.py", "photographs", "data", "--size", "32"],
             [

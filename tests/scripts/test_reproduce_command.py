@@ -35,7 +35,7 @@ def test_each_stage_of_the_release_takes_what_those_before_it_made(
     photographs, out = tmp_path / "photographs", tmp_path / "out"
     draw_photographs(photographs, ["val", *["train"] * 4] * 32)
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("model.prior.flow.WIDE", 8)  # of so few latents half are wide
+    monkeypatch.setattr("model.prior.flow.ON_GRID", (8, 0.6))  # of so few latents half are wide
     for stage in stages.read(ROOT / "model" / "training" / "stages.yaml", photographs, out):
         script, *arguments = small(stage)
         assert run(pathlib.Path(script).name, *arguments) == 0, f"{stage.name}: {capsys.readouterr().err[-2000:]}"
