@@ -41,7 +41,7 @@ class FlowConfig:
     width: int = 512
     depth: int = 4
     dropout: float = 0.1
-    steps: int = 5
+    steps: int = 3
 
     def __post_init__(self) -> None:
         for name in ("latent_dim", "width", "depth", "steps"):
