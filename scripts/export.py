@@ -42,7 +42,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     parser.add_argument("--components", type=int, help="Gaussians in the mixture (24, fewer for few codes)")
     parser.add_argument("--flow", type=pathlib.Path, metavar="CHECKPOINT", help="draw from this flow instead")
     parser.add_argument("--wide-axes", type=int, help="axes on which the flow keeps all of its noise (256 or 160)")
-    parser.add_argument("--texture", type=float, help="share of the noise that its other axes keep, 0 to 1 (0.6 or 0.3)")
+    parser.add_argument("--texture", type=float, help="share of its noise that the others keep, 0 to 1 (0.6 or 0.3)")
     parser.add_argument("--directions", nargs="+", metavar="NAME", help="names of the first principal directions")
     parser.add_argument("--release", type=pathlib.Path, help="write the released weights to this file, too")
     parser.add_argument("--hub", type=pathlib.Path, metavar="DIR", help="write a folder for the Hugging Face hub")

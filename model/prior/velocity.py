@@ -29,8 +29,30 @@ def waves(times: Tensor, frequencies: Tensor) -> Tensor:
     return torch.cat((angles.sin(), angles.cos()), 1)
 
 
+class Timed(nn.Module):
+    """A velocity field whose blocks, and its end, are shifted and scaled by the time (Peebles and Xie 2023)."""
+
+    frequencies: Tensor
+    blocks: nn.ModuleList
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", FREQUENCIES.clone(), persistent=False)
+        self.time = nn.Sequential(nn.Linear(TIME, TIME), nn.SiLU())
+
+    def end(self) -> nn.Module:
+        """The layer that shifts and scales the end."""
+        raise NotImplementedError
+
+    def modulation(self, times: Tensor) -> Tensor:
+        """Shifts, scales and gains ``(N, M)`` at times ``(N, 1)`` in [0, 1]: all that depends on the time alone."""
+        time = self.time(waves(times, self.frequencies))
+        layers = [*(block.get_submodule("timed") for block in self.blocks), self.end()]
+        return torch.cat([layer(time) for layer in layers], 1)
+
+
 class DenseBlock(nn.Module):
-    """Two layers with a skip connection, shifted and scaled by the time (Peebles and Xie 2023)."""
+    """Two layers with a skip connection."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
@@ -45,16 +67,12 @@ class DenseBlock(nn.Module):
         return t.cast(Tensor, x + (1 + gain) * self.layers(self.norm(x) * (1 + scale) + shift))
 
 
-class DenseVelocity(nn.Module):
+class DenseVelocity(Timed):
     """Places between noise and code on the principal axes ``(N, D)``, and their times' `modulation`, to velocities."""
-
-    frequencies: Tensor
 
     def __init__(self, config: "FlowConfig") -> None:
         super().__init__()
         self.dim, self.width = dim, width = config.latent_dim, config.width
-        self.register_buffer("frequencies", FREQUENCIES.clone(), persistent=False)
-        self.time = nn.Sequential(nn.Linear(TIME, TIME), nn.SiLU())
         self.inward = nn.Linear(dim, width)
         self.blocks = nn.ModuleList(DenseBlock(width, config.dropout) for _ in range(config.depth))
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
@@ -63,11 +81,8 @@ class DenseVelocity(nn.Module):
         start_at_zero(self.outward)
         start_at_zero(self.gains)
 
-    def modulation(self, times: Tensor) -> Tensor:
-        """Shifts, scales and gains ``(N, M)`` at times ``(N, 1)`` in [0, 1]: all that depends on the time alone."""
-        time = self.time(waves(times, self.frequencies))
-        layers = [*(block.get_submodule("timed") for block in self.blocks), self.gains]
-        return torch.cat([layer(time) for layer in layers], 1)
+    def end(self) -> nn.Module:
+        return self.gains
 
     def forward(self, places: Tensor, modulation: Tensor) -> Tensor:
         *blocks, gains = torch.split(modulation, [3 * self.width] * len(self.blocks) + [2 * self.dim], 1)
@@ -92,7 +107,7 @@ class GroupNorm(nn.Module):
 
 
 class GridBlock(nn.Module):
-    """Convolutions, and layers that see the whole grid, with a skip connection; shifted and scaled by the time."""
+    """Convolutions, and layers that see the whole grid, with a skip connection."""
 
     def __init__(self, width: int, side: int, dropout: float) -> None:
         super().__init__()
@@ -118,21 +133,17 @@ class GridBlock(nn.Module):
         return t.cast(Tensor, x + (1 + gain) * (self.near(moved) + far))
 
 
-class GridVelocity(nn.Module):
+class GridVelocity(Timed):
     """Places between noise and code ``(N, D)``, in the codes' own order, and their times' `modulation`, to velocities.
 
     Codes of a convolutional encoder form a grid whose cells describe neighbouring parts of the picture. With weights
     shared by all cells far more is learnt from a few thousand codes than with `DenseVelocity`.
     """
 
-    frequencies: Tensor
-
     def __init__(self, config: "FlowConfig") -> None:
         super().__init__()
         side, self.width = config.side, config.width
         self.grid = (config.latent_dim // side**2, side, side)
-        self.register_buffer("frequencies", FREQUENCIES.clone(), persistent=False)
-        self.time = nn.Sequential(nn.Linear(TIME, TIME), nn.SiLU())
         self.inward = nn.Conv2d(self.grid[0], self.width, 3, padding=1)
         self.position = nn.Parameter(0.02 * torch.randn(1, self.width, side, side))
         self.blocks = nn.ModuleList(GridBlock(self.width, side, config.dropout) for _ in range(config.depth))
@@ -142,11 +153,8 @@ class GridVelocity(nn.Module):
         start_at_zero(self.timed)
         start_at_zero(self.outward)
 
-    def modulation(self, times: Tensor) -> Tensor:
-        """As of `DenseVelocity`."""
-        time = self.time(waves(times, self.frequencies))
-        layers = [*(block.get_submodule("timed") for block in self.blocks), self.timed]
-        return torch.cat([layer(time) for layer in layers], 1)
+    def end(self) -> nn.Module:
+        return self.timed
 
     def forward(self, places: Tensor, modulation: Tensor) -> Tensor:
         *blocks, last = torch.split(modulation, [3 * self.width] * len(self.blocks) + [2 * self.width], 1)
