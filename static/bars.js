@@ -8,7 +8,7 @@ import { pictured, requestJson } from "./api.js";
 import { resolve } from "./cars.js";
 import { job, say } from "./notes.js";
 
-const CAR = "7.4";
+const CAR = "11.46";
 const MOST = 4; // a bar's height; few numbers of photographs are larger
 const DIGITS = 100;
 

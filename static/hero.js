@@ -4,7 +4,7 @@ import { pictured, requestJson } from "./api.js";
 import { parseReference } from "./links.js";
 import { filled } from "./pictures.js";
 
-const CARS = { start: "7.4", end: "7.51" };
+const CARS = { start: "11.10", end: "7.58" };
 const WAY = { steps: 4, method: "slerp", size: 128 }; // few frames, each faded into the next
 const FRAME_MS = 600;
 const REST_MS = 1200; // at either end
