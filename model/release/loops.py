@@ -24,6 +24,13 @@ def write(flow: Flow, path: pathlib.Path, opset: int) -> None:
     """Write a flow's ONNX file: ``noise`` ``(N, D)`` to ``latents`` ``(N, D)``.
 
     The step's weights are part of the loop's body: ONNX Runtime arranges those of a convolution for the CPU only there.
+
+    Parameters
+    ----------
+    path
+        A file of this name is replaced.
+    opset
+        Version of ONNX's operators.
     """
     modulations, gaussians = flow.schedule()
     example = (torch.zeros(2, flow.noise_dim), modulations[0], gaussians[0])
