@@ -30,7 +30,7 @@ def waves(times: Tensor, frequencies: Tensor) -> Tensor:
 
 
 class Timed(nn.Module):
-    """A velocity field whose blocks, and its end, are shifted and scaled by the time (Peebles and Xie 2023)."""
+    """A velocity field whose blocks and last layer are shifted and scaled by the time (Peebles and Xie 2023)."""
 
     frequencies: Tensor
     blocks: nn.ModuleList
@@ -41,7 +41,7 @@ class Timed(nn.Module):
         self.time = nn.Sequential(nn.Linear(TIME, TIME), nn.SiLU())
 
     def end(self) -> nn.Module:
-        """The layer that shifts and scales the end."""
+        """The layer that makes the last layer's shifts and scales of the time."""
         raise NotImplementedError
 
     def modulation(self, times: Tensor) -> Tensor:
