@@ -22,6 +22,7 @@ import typing as t
 import torch
 
 from model.data import files
+from model.report.history import History
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = pathlib.Path(__file__).with_suffix(".csv")
@@ -106,16 +107,14 @@ def measure(name: str, seed: int, args: argparse.Namespace) -> tuple[dict[str, t
 
 
 def epochs(run: pathlib.Path) -> list[dict[str, t.Any]]:
-    """What a run logged, one row per epoch. A run that was resumed has several logs."""
-    logged: dict[int, dict[str, str]] = {}
-    for part in sorted(run.glob("csv_*/metrics.csv"), key=lambda path: path.stat().st_mtime):
-        with part.open(newline="", encoding="utf-8") as file:
-            for line in csv.DictReader(file):
-                if line["epoch"]:
-                    logged.setdefault(int(line["epoch"]) + 1, {}).update({k: v for k, v in line.items() if v})
+    """What a run logged, one row per epoch."""
+    logged: dict[int, dict[str, float]] = {}
+    for row in History(run).rows:
+        if "epoch" in row:
+            logged.setdefault(int(row["epoch"]) + 1, {}).update(row)
     return [
-        {"epoch": epoch} | {name.removesuffix("_epoch"): f"{float(line[name]):.6g}" for name in LOGGED if name in line}
-        for epoch, line in sorted(logged.items())
+        {"epoch": epoch} | {name.removesuffix("_epoch"): f"{row[name]:.6g}" for name in LOGGED if name in row}
+        for epoch, row in sorted(logged.items())
     ]
 
 
